@@ -134,6 +134,9 @@ from tap_shared.budget import Budget, BudgetExhausted
 folder, out, limit, in_flight, tries, hold = sys.argv[1:]
 wait = 0.0 if hold == "0" else 60
 budget = Budget("shared", int(limit), folder=folder, in_flight=int(in_flight) or None, max_wait=wait)
+Path(out + ".ready").touch()
+while hold == "0" and not (Path(out).parent / "go").exists():
+    pass  # all at the same moment, or nothing is put to the test
 lines = []
 for _ in range(int(tries)):
     try:
@@ -158,14 +161,17 @@ def start(
 
 def test_processes_together_make_no_call_too_many(tmp_path):
     children = [
-        start(tmp_path / "b", tmp_path / f"{number}.out", limit=50, in_flight=0, tries=30, hold=0)
+        start(tmp_path / "b", tmp_path / f"{number}.out", limit=150, in_flight=0, tries=80, hold=0)
         for number in range(4)
     ]
+    while len(list(tmp_path.glob("*.ready"))) < 4:
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
 
     assert [child.wait(60) for child in children] == [0] * 4
 
     made = sum(len((tmp_path / f"{number}.out").read_text().splitlines()) for number in range(4))
-    assert made == 50
+    assert made == 150
 
 
 def test_processes_together_have_no_more_than_two_calls_in_flight(tmp_path):
