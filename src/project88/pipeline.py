@@ -1,0 +1,228 @@
+"""The way of a record, one step after another: sync, build, gate, publish."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from project88 import connections, db, raw, settings, sync, transform
+from project88.db.schema import ensure_hub
+from project88.errors import ActionNeeded
+from project88.tell import Teller
+
+if TYPE_CHECKING:
+    from project88.publish import Publication
+
+PIPELINE_LOCK = 8801
+
+
+@dataclass
+class RunReport:
+    """What a run did."""
+
+    run_id: str
+    started_at: datetime
+    outcomes: list[sync.SyncOutcome] = field(default_factory=list)
+    publication: Publication | None = None
+    quarantined: int = 0
+    resolved: int = 0
+    steps: dict[str, float] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def changed_rows(self) -> int:
+        """How many published rows were written."""
+        if self.publication is None:
+            return 0
+        return sum(c.inserted + c.updated + c.deleted for c in self.publication.relations.values())
+
+
+def prepare(dsn: str) -> None:
+    """Bring the hub's and the raw tables up to date; safe to run at any time, by several at once."""
+    connection = db.connect(dsn)
+    try:
+        ensure_hub(connection)
+        raw.prepare(connection)
+    finally:
+        connection.close()
+
+
+def new_run_id(now: datetime) -> str:
+    """Return a name for a run that sorts by time."""
+    return f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+@contextlib.contextmanager
+def stop_requests(teller: Teller) -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C or SIGTERM into a request to stop in order; the second one interrupts."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+        teller.say("stopping: what is loaded stays, bookmarks are kept (once more to stop at once)")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run(
+    dsn: str,
+    *,
+    teller: Teller,
+    partner: str | None = None,
+    provider: str | None = None,
+    read_everything: bool = False,
+    at_once: int = 2,
+    syncing: bool = True,
+    publishing: bool = True,
+    now: datetime | None = None,
+) -> RunReport:
+    """Sync the connections asked for, then build, check and publish.
+
+    A connection that fails does not keep the others from being published; its failure is in the report.
+    Raises ActionNeeded when building, the gate or publishing stops.
+    """
+    now = now or datetime.now(UTC)
+    report = RunReport(new_run_id(now), now)
+    prepare(dsn)
+    _note_run(dsn, report, "running")
+    try:
+        if publishing:
+            _warm_up()
+        if syncing:
+            _sync_all(dsn, report, teller, partner, provider, read_everything, at_once)
+        if publishing:
+            build_and_publish(dsn, report, teller, now)
+    except BaseException as error:
+        _note_run(dsn, report, "failed", str(error) or type(error).__name__)
+        raise
+    _note_run(dsn, report, "partial" if report.failures else "success", "; ".join(report.failures) or None)
+    return report
+
+
+def _warm_up() -> None:
+    # Great Expectations takes four seconds to import: meanwhile the taps wait for their providers.
+    threading.Thread(target=_import_gate, daemon=True).start()
+
+
+def _import_gate() -> None:
+    with contextlib.suppress(ImportError):
+        import great_expectations  # noqa: F401
+
+
+def _note_run(dsn: str, report: RunReport, status: str, error: str | None = None) -> None:
+    connection = db.connect(dsn)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                """
+                insert into hub.runs (run_id, started_at, kind, status) values (%(id)s, %(at)s, 'run', %(status)s)
+                on conflict (run_id) do update set status = excluded.status, error = %(error)s, finished_at = now()
+                """,
+                {"id": report.run_id, "at": report.started_at, "status": status, "error": error},
+            )
+    finally:
+        connection.close()
+
+
+def _sync_all(
+    dsn: str,
+    report: RunReport,
+    teller: Teller,
+    partner: str | None,
+    provider: str | None,
+    everything: bool,
+    at_once: int,
+) -> None:
+    connection = db.connect(dsn)
+    try:
+        wanted = connections.enabled(connection, partner=partner, provider=provider)
+    finally:
+        connection.close()
+    sync.sweep()
+    began = time.monotonic()
+    with stop_requests(teller) as stopping, teller.steps([one.title for one in wanted]) as step:
+        with ThreadPoolExecutor(max_workers=at_once) as pool:
+
+            def one(wanted_one: connections.HubConnection) -> sync.SyncOutcome:
+                step.begin(wanted_one.title)
+                return sync.sync(
+                    wanted_one, run_id=report.run_id, dsn=dsn, read_everything=everything,
+                    stopping=stopping.is_set, progress=lambda text: step.update(wanted_one.title, text),
+                )  # fmt: skip
+
+            for future in as_completed([pool.submit(one, each) for each in wanted]):
+                outcome = future.result()
+                report.outcomes.append(outcome)
+                received = sum(found.received for found in outcome.streams.values())
+                step.end(outcome.connection.title, f"{received:,} received", outcome.succeeded)
+        stopped = stopping.is_set()
+    report.outcomes.sort(key=lambda found: found.connection.connection_id)
+    report.failures = [found.error for found in report.outcomes if found.error]
+    report.steps["sync"] = time.monotonic() - began
+    if stopped:
+        raise ActionNeeded("stopped before publishing; `p88 run` goes on from here")
+
+
+def build_and_publish(dsn: str, report: RunReport, teller: Teller, now: datetime) -> None:
+    """Build the candidates, check what arrived and what would leave, publish in one transaction.
+
+    One process at a time does this; others wait.
+    Raises ActionNeeded when a step stops; published rows stay as they were.
+    """
+    from expectations.runner import accept_baseline, run_gate
+
+    from project88.publish import publish
+
+    holder = db.connect(dsn)
+    try:
+        holder.autocommit = True
+        with holder.cursor() as cursor:
+            cursor.execute("select pg_advisory_lock(%s)", (PIPELINE_LOCK,))
+        docs = settings.home() / "docs" / "gate"
+        with teller.step("dbt builds the candidates") as done:
+            nodes = transform.build(dsn)
+            report.steps["build"] = done(f"{nodes} models and tests")
+        for stage, title in (
+            ("arrivals", "gate: what arrived"),
+            ("candidates", "gate: what would be published"),
+        ):
+            with teller.step(title) as done:
+                gate = run_gate(dsn, stage, report.run_id, now, docs)
+                report.quarantined, report.resolved = gate.quarantined, gate.resolved
+                report.steps[f"gate {stage}"] = done("passed" if gate.passed else "STOPPED")
+            if not gate.passed:
+                raise ActionNeeded(stop_message(gate.failures))
+        with teller.step("publish, in one transaction") as done:
+            report.publication = publish(dsn, run_id=report.run_id, now=now, hooks=[accept_baseline])
+            report.steps["publish"] = done(f"{report.changed_rows:,} rows changed")
+    finally:
+        holder.close()
+
+
+def stop_message(failures: list[Any]) -> str:
+    """Return one line per rule that stopped the publish: rule, provider, partner, sample keys."""
+    lines = [
+        f"{failure.rule} on {failure.relation} ({failure.source_provider or 'all providers'}, "
+        f"partner {failure.timing_partner_id if failure.timing_partner_id is not None else 'any'}): {failure.message}"
+        + (f"; for example {', '.join(failure.sample_keys[:3])}" if failure.sample_keys else "")
+        for failure in failures
+    ]
+    return "the gate stopped the publish; what is published stays as it was\n  " + "\n  ".join(lines)

@@ -1,0 +1,290 @@
+"""One connection brought in by `meltano run`, isolated from every other.
+
+Several runs of one plugin in one project share file names below Meltano's system folder (meltano#8763) and may read
+each other's catalog: each run has a private one, in memory where the machine has a place, since Meltano writes the
+plugin's settings with their secrets there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psycopg2 import sql
+from psycopg2.extras import Json
+
+from project88 import db, settings
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+
+    from project88.connections import HubConnection
+
+END_PATIENCE_SECONDS = 20.0
+FAILURE = re.compile(r"\b(?:ERROR|CRITICAL|error|critical)\b")
+
+
+@dataclass
+class StreamCounts:
+    """What one stream did in one run."""
+
+    received: int = 0
+    sent: int = 0
+    rejected: int = 0
+    removed: int = 0
+    calls_made: int = 0
+    calls_saved: int = 0
+    whole: int = 0
+    changes: int = 0
+    skipped: int = 0
+
+
+@dataclass
+class SyncOutcome:
+    """How one connection's run ended."""
+
+    connection: HubConnection
+    succeeded: bool
+    seconds: float
+    error: str | None
+    log: Path
+    streams: dict[str, StreamCounts] = field(default_factory=dict)
+
+
+def _runs_folder() -> Path:
+    folder = settings.memory_folder() / "runs"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def sweep() -> int:
+    """Remove the private folders of runs whose process is gone (a SIGKILL leaves them); returns how many."""
+    removed = 0
+    for folder in _runs_folder().iterdir():
+        try:
+            os.kill(int((folder / "owner").read_text(encoding="utf-8")), 0)
+        except (ProcessLookupError, ValueError, FileNotFoundError):
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += 1
+        except PermissionError:
+            continue
+    return removed
+
+
+def sync(
+    connection: HubConnection,
+    *,
+    run_id: str,
+    dsn: str,
+    read_everything: bool = False,
+    stopping: Callable[[], bool] = lambda: False,
+    progress: Callable[[str], None] = lambda text: None,
+) -> SyncOutcome:
+    """Bring in one connection and return how it went; never raises for what the provider or the tap does."""
+    began = time.monotonic()
+    started_at = _now(dsn)
+    log = (
+        settings.private_folder("logs", "runs", run_id)
+        / f"{connection.slug}-{connection.provider}-{connection.account}.log"
+    )
+    holder = db.connect(dsn)
+    try:
+        holder.autocommit = True
+        with holder.cursor() as cursor:
+            # Ours, since Meltano's own stays for five minutes after a SIGKILL; this one ends with our session.
+            cursor.execute("select pg_try_advisory_lock(88, %s)", (connection.connection_id,))
+            row = cursor.fetchone()
+            if not (row and row[0]):
+                error = f"{connection.title}: is being synced by another process; wait for that one to end"
+                return SyncOutcome(connection, False, time.monotonic() - began, error, log)
+        outcome = _run_meltano(connection, run_id, dsn, log, read_everything, stopping, progress)
+        outcome.seconds = time.monotonic() - began
+        _record(holder, outcome, run_id, started_at)
+        return outcome
+    finally:
+        holder.close()
+
+
+def _now(dsn: str) -> datetime:
+    connection = db.connect(dsn)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select now()")
+            row = cursor.fetchone()
+            assert row is not None
+            return row[0]
+    finally:
+        connection.close()
+
+
+def meltano_environment(dsn: str, folder: Path) -> dict[str, str]:
+    """Return the environment in which `meltano` runs isolated: folder is its private system folder."""
+    environment = settings.child_environment()
+    environment.update(
+        {
+            "MELTANO_PROJECT_ROOT": str(settings.CHECKOUT),
+            "MELTANO_SYS_DIR_ROOT": str(folder),
+            "MELTANO_DATABASE_URI": f"sqlite:///{folder / 'meltano.db'}",
+            "MELTANO_AUTO_INSTALL": "false",
+            "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
+            "MELTANO_CLI_LOG_LEVEL": "info",
+            "NO_COLOR": "1",
+            "P88_DATABASE_URL": dsn,
+            "P88_LOADER_URL": db.sqlalchemy_url(dsn, "psycopg"),
+            # The stock loader leaves the zone to the session.
+            "PGTZ": "UTC",
+        }
+    )
+    return environment
+
+
+def _run_meltano(
+    connection: HubConnection,
+    run_id: str,
+    dsn: str,
+    log: Path,
+    read_everything: bool,
+    stopping: Callable[[], bool],
+    progress: Callable[[str], None],
+) -> SyncOutcome:
+    folder = _runs_folder() / f"{run_id}-{connection.connection_id}"
+    folder.mkdir(mode=0o700)
+    prefix = f"TAP_{connection.provider.upper()}_"
+    try:
+        (folder / "owner").write_text(str(os.getpid()), encoding="utf-8")
+        environment = meltano_environment(dsn, folder)
+        environment.update(connection.tap_environment())
+        environment[prefix + "RUN_ID"] = _tap_run_id(run_id, connection)
+        environment.setdefault(prefix + "BUDGET_DIR", str(settings.private_folder("budgets")))
+        if read_everything:
+            environment[prefix + "READ_EVERYTHING"] = "true"
+        command = [
+            settings.executable("meltano"), "run", "--force", f"--state-id-suffix={connection.state_suffix}",
+            f"tap-{connection.provider}", "target-postgres",
+        ]  # fmt: skip
+        with log.open("w", encoding="utf-8") as out:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=settings.CHECKOUT,
+                start_new_session=True,
+            )
+            code = _wait(child, log, stopping, progress)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    error = None
+    if code:
+        error = f"{connection.title}: {_reason(log, stopped=stopping())} (log: {log})"
+    return SyncOutcome(connection, code == 0, 0.0, error, log)
+
+
+def _wait(
+    child: subprocess.Popen[bytes], log: Path, stopping: Callable[[], bool], progress: Callable[[str], None]
+) -> int:
+    position = 0
+    while True:
+        try:
+            return child.wait(timeout=0.3)
+        except subprocess.TimeoutExpired:
+            pass
+        with log.open(encoding="utf-8", errors="replace") as file:
+            file.seek(position)
+            for line in file:
+                if found := re.search(r"Beginning (?:full_table|incremental) sync of '(\w+)'|sync of '(\w+)'", line):
+                    progress(next(group for group in found.groups() if group))
+            position = file.tell()
+        if stopping():
+            # SIGTERM to the whole group: tap and loader end after what they hold, and the bookmark is kept.
+            _signal_group(child, signal.SIGTERM)
+            try:
+                return child.wait(timeout=END_PATIENCE_SECONDS) or 1
+            except subprocess.TimeoutExpired:
+                _signal_group(child, signal.SIGKILL)
+                return child.wait() or 1
+
+
+def _tap_run_id(run_id: str, connection: HubConnection) -> str:
+    # Two accounts of one partner with one provider load the same tables in one run.
+    return f"{run_id}.{connection.connection_id}"
+
+
+def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(child.pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _reason(log: Path, *, stopped: bool) -> str:
+    """Return the one line of a failed run that tells what to do: the tap's own, else the last error there is."""
+    if stopped:
+        return "stopped; the next run goes on from here"
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    for line in reversed(lines):
+        if "STOPPED" in line:
+            return line[line.index("STOPPED") :]
+    errors = [line for line in lines if FAILURE.search(line)]
+    return (errors or lines or ["ended without a word"])[-1][-400:]
+
+
+def _record(holder: Connection, outcome: SyncOutcome, run_id: str, started_at: datetime) -> None:
+    connection = outcome.connection
+    columns = ["rows_received", "rows_sent", "rows_rejected", "rows_removed", "calls_made", "calls_saved"]
+    with holder.cursor() as cursor:
+        cursor.execute(
+            sql.SQL(
+                """
+                select stream, {sums},
+                    count(*) filter (where mode = 'whole'), count(*) filter (where mode = 'changes'),
+                    count(*) filter (where mode = 'skipped')
+                from {reads} where run_id = %s and timing_partner_id = %s group by stream order by stream
+                """
+            ).format(
+                sums=sql.SQL(", ").join(
+                    sql.SQL("coalesce(sum({}), 0)::bigint").format(sql.Identifier(column)) for column in columns
+                ),
+                reads=sql.Identifier(f"raw_{connection.provider}", "reads"),
+            ),
+            (_tap_run_id(run_id, connection), connection.timing_partner_id),
+        )
+        for stream, *counts in cursor.fetchall():
+            outcome.streams[stream] = StreamCounts(*counts)
+        for stream, found in outcome.streams.items():
+            cursor.execute(
+                """
+                insert into hub.run_streams (run_id, timing_partner_id, provider_name, stream, received, sent,
+                    rejected, removed, calls_made, calls_saved, seconds)
+                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                """,
+                (
+                    run_id, connection.timing_partner_id, connection.provider, stream, found.received, found.sent,
+                    found.rejected, found.removed, found.calls_made, found.calls_saved, round(outcome.seconds, 2),
+                ),
+            )  # fmt: skip
+        details: dict[str, Any] = {name: vars(found) for name, found in outcome.streams.items()}
+        cursor.execute(
+            """
+            insert into hub.sync_history (run_id, connection_id, timing_partner_id, provider_name, sync_type, status,
+                records_processed, started_at, completed_at, error_message, details)
+            values (%s, %s, %s, %s, 'events', %s, %s, %s, now(), %s, %s)
+            """,
+            (
+                run_id, connection.connection_id, connection.timing_partner_id, connection.provider,
+                "success" if outcome.succeeded else ("partial" if outcome.streams else "failed"),
+                sum(found.received for found in outcome.streams.values()), started_at, outcome.error,
+                Json(details, dumps=json.dumps),
+            ),
+        )  # fmt: skip
