@@ -126,7 +126,7 @@ class Budget:
                 go_on = datetime.fromtimestamp(self._now() + wait, UTC)
                 raise BudgetExhausted(
                     f"the {self.calls_per_hour} calls an hour of this credential are used up: "
-                    f"go on at {go_on:%Y-%m-%d %H:%M:%S}Z (settings calls_per_hour, max_wait)",
+                    f"go on at {go_on:%Y-%m-%d %H:%M:%S}Z (settings calls_per_hour, budget_max_wait)",
                     wait,
                 )
             self._sleep(wait)
@@ -155,9 +155,7 @@ class Budget:
                         self._free.remove(slot)
                         return slot
             if time.monotonic() > deadline:
-                raise BudgetExhausted(
-                    "other processes hold every call this credential may have in flight", 60.0
-                )
+                raise BudgetExhausted("other processes hold every call this credential may have in flight", 60.0)
             # A dead process lets go of its slot at once (the lock is the kernel's), so this ends.
             time.sleep(POLL_S * random.uniform(0.5, 1.5))  # noqa: S311 - spreads, does not hide
 

@@ -88,8 +88,7 @@ class Snapshot:
             raise ValueError("length")
         self._salt = raw[start + size : start + size + SALT_BYTES]
         self._before = {
-            key: hashes[at : at + HASH_BYTES]
-            for key, at in zip(keys, range(0, len(hashes), HASH_BYTES), strict=True)
+            key: hashes[at : at + HASH_BYTES] for key, at in zip(keys, range(0, len(hashes), HASH_BYTES), strict=True)
         }
         self._gone = {str(key): int(noticed) for key, noticed in gone.items()}
         self._hasher = self._new_hasher()

@@ -152,9 +152,7 @@ Path(out).write_text("\\n".join(lines))
 """
 
 
-def start(
-    folder: Path, out: Path, *, limit: int, in_flight: int, tries: int, hold: float
-) -> subprocess.Popen[bytes]:
+def start(folder: Path, out: Path, *, limit: int, in_flight: int, tries: int, hold: float) -> subprocess.Popen[bytes]:
     arguments = [str(value) for value in (folder, out, limit, in_flight, tries, hold or 0)]
     return subprocess.Popen([sys.executable, "-c", CHILD, *arguments])
 
