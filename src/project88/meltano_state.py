@@ -85,4 +85,6 @@ class HubStateStoreManager(StateStoreManager):
             try:
                 yield
             finally:
-                cursor.execute("select pg_advisory_unlock(hashtextextended(%s, 88))", ("state/" + state_id,))
+                # A session that was lost took its lock along.
+                if not self._connection.closed:
+                    cursor.execute("select pg_advisory_unlock(hashtextextended(%s, 88))", ("state/" + state_id,))
