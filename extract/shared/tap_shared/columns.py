@@ -1,0 +1,361 @@
+"""Turn a provider's record into typed columns, or say which field will not be typed and why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tap_shared.clock import as_text, iso_date
+from tap_shared.errors import ShapeChanged
+
+Convert = Callable[[Any], Any]
+Record = dict[str, Any]
+
+LARGEST = 2**63 - 1
+HALF_OF_AT_LEAST = 4
+
+TYPES: dict[str, dict[str, Any]] = {
+    "text": {"type": ["string", "null"]},
+    "integer": {"type": ["integer", "null"]},
+    "number": {"type": ["number", "null"]},
+    "boolean": {"type": ["boolean", "null"]},
+    "instant": {"type": ["string", "null"], "format": "date-time"},
+    "date": {"type": ["string", "null"], "format": "date"},
+    "object": {"type": ["object", "null"]},
+    "array": {"type": ["array", "null"]},
+}
+
+
+def _got(value: object) -> str:
+    shown = value if isinstance(value, (int, float)) else repr(value)[:60]
+    return f"got {type(value).__name__} {shown}"
+
+
+def to_text(value: Any) -> str:
+    """Return text as sent; a number becomes its digits."""
+    if type(value) is str:
+        return value
+    if type(value) is int or type(value) is float:
+        return str(value)
+    raise ValueError(f"expected text, {_got(value)}")
+
+
+def to_integer(value: Any) -> int | None:
+    """Return a whole number, from digits in a text too; blank is null."""
+    if type(value) is int:
+        number = value
+    elif type(value) is str:
+        digits = value.strip()
+        if not digits:
+            return None
+        try:
+            # int() alone would take 1_000 and digits of other scripts.
+            number = int(digits) if digits.lstrip("+-").isdecimal() and digits.isascii() else int(_whole(digits))
+        except ValueError:
+            raise ValueError(f"expected a whole number, {_got(value)}") from None
+    elif type(value) is float and value.is_integer():
+        number = int(value)
+    else:
+        raise ValueError(f"expected a whole number, {_got(value)}")
+    if not -LARGEST <= number <= LARGEST:
+        raise ValueError("a whole number beyond 64 bits")
+    return number
+
+
+def _whole(digits: str) -> int:
+    number = float(digits)
+    if not number.is_integer() or "_" in digits:
+        raise ValueError
+    return int(number)
+
+
+def to_number(value: Any) -> float | int | None:
+    """Return a number, from text too; blank is null."""
+    if type(value) is int or type(value) is float:
+        number: float | int = value
+    elif type(value) is str:
+        if not value.strip():
+            return None
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f"expected a number, {_got(value)}") from None
+    else:
+        raise ValueError(f"expected a number, {_got(value)}")
+    if not math.isfinite(number):
+        raise ValueError(f"expected a number, {_got(value)}")
+    return number
+
+
+def truth(yes: Iterable[Any], no: Iterable[Any]) -> Convert:
+    """Return a converter for a provider's own spelling of true and false; blank is null."""
+    spelled: dict[Any, bool | None] = {"": None}
+    spelled |= dict.fromkeys(yes, True) | dict.fromkeys(no, False)
+
+    def to_boolean(value: Any) -> bool | None:
+        if value is True or value is False:
+            return value
+        try:
+            return spelled[value]
+        except (KeyError, TypeError):
+            raise ValueError(f"expected true or false, {_got(value)}") from None
+
+    return to_boolean
+
+
+def to_date(value: Any) -> str | None:
+    """Return an ISO day; blank is null."""
+    return None if value == "" else iso_date(value)
+
+
+def to_epoch(value: Any) -> str | None:
+    """Return the instant of Unix seconds, from text too; blank is null."""
+    seconds = to_number(value)
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (OverflowError, OSError, ValueError):
+        raise ValueError(f"expected Unix seconds, {_got(value)}") from None
+
+
+def to_instant(value: Any) -> str | None:
+    """Return the instant of an ISO text that carries its offset; blank is null."""
+    if value == "":
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"expected a time, {_got(value)}")
+    instant = datetime.fromisoformat(value)
+    if instant.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return as_text(instant)
+
+
+def to_object(value: Any) -> dict[str, Any]:
+    """Return an object as sent."""
+    if type(value) is not dict:
+        raise ValueError(f"expected an object, {_got(value)}")
+    return value
+
+
+def to_array(value: Any) -> list[Any]:
+    """Return an array as sent."""
+    if type(value) is not list:
+        raise ValueError(f"expected an array, {_got(value)}")
+    return value
+
+
+CONVERTERS: dict[str, Convert] = {
+    "text": to_text,
+    "integer": to_integer,
+    "number": to_number,
+    "boolean": truth((1,), (0,)),
+    "instant": to_instant,
+    "date": to_date,
+    "object": to_object,
+    "array": to_array,
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One typed column: where it stands in the provider's record and what it must be.
+
+    `path`     keys joined with dots; the column's own name where left out
+    `required` null or missing makes the record a reject
+    `sent`     documented as part of every record (null allowed); missing in all records of an
+               answer means that the provider changed its shape
+    `given`    not in the record: the stream supplies it
+    `known`    the documented values; others are kept and reported once
+    """
+
+    name: str
+    type: str = "text"
+    description: str = ""
+    path: str = ""
+    required: bool = False
+    sent: bool = True
+    given: bool = False
+    convert: Convert | None = None
+    known: frozenset[Any] | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return the way to the value inside the record."""
+        return tuple((self.path or self.name).split("."))
+
+    def schema(self) -> dict[str, Any]:
+        """Return the column's JSON schema."""
+        kind = dict(TYPES[self.type])
+        if self.required:
+            kind["type"] = [name for name in kind["type"] if name != "null"]
+        return kind | ({"description": self.description} if self.description else {})
+
+
+@dataclass(slots=True)
+class Reject:
+    """A record that is not delivered, and why."""
+
+    field: str
+    reason: str
+    record: Any
+    record_key: str | None = None
+
+
+@dataclass(slots=True)
+class TypedPage:
+    """What one answer's records became."""
+
+    # (record_key, row, record): what is left to do is to compare, to write and to count
+    rows: list[tuple[str, Record, Record]] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    unknown: set[tuple[str, str]] = field(default_factory=set)
+
+
+Check = Callable[[Record, Record], "tuple[str, str] | None"]
+
+
+class Typer:
+    """The columns of one stream, prepared once so that a record costs little."""
+
+    def __init__(self, columns: Sequence[Column], keys: Sequence[str]) -> None:
+        """Group the columns by the object that holds them, in the order of the columns."""
+        grouped: dict[tuple[str, ...], list[tuple[str, str, Convert, bool, frozenset[Any] | None]]] = {}
+        self._columns = [column for column in columns if not column.given]
+        for column in self._columns:
+            *parents, last = column.keys
+            convert = column.convert or CONVERTERS[column.type]
+            grouped.setdefault(tuple(parents), []).append((column.name, last, convert, column.required, column.known))
+        self._plan = tuple((parents, tuple(fields)) for parents, fields in grouped.items())
+        self._keys = tuple(keys)
+        self._key_columns = {column.name: column for column in self._columns if column.name in keys}
+
+    def page(
+        self,
+        records: Iterable[tuple[Any, Mapping[str, Any]]],
+        *,
+        check: Check | None = None,
+        where: str = "",
+    ) -> TypedPage:
+        """Type one answer: pairs of a record and the columns that the stream gives to it.
+
+        Raises ShapeChanged when the answer as a whole is not what the provider documents.
+        """
+        page = TypedPage()
+        pairs = list(records)
+        for record, given in pairs:
+            self._one(record, given, check, page)
+        if pairs:
+            self._check_shape([record for record, _ in pairs], page, where)
+        return page
+
+    def _one(self, record: Any, given: Mapping[str, Any], check: Check | None, page: TypedPage) -> None:
+        name = ""
+        try:
+            if type(record) is not dict:
+                raise ValueError(f"expected an object, {_got(record)}")
+            row = dict(given)
+            for parents, fields in self._plan:
+                source: Any = record
+                for parent in parents:
+                    name = parent
+                    source = source.get(parent)
+                    if source is None:
+                        source = {}
+                        break
+                    if type(source) is not dict:
+                        raise ValueError(f"expected an object, {_got(source)}")
+                for name, key, convert, required, known in fields:
+                    value = source.get(key)
+                    if value is not None:
+                        value = convert(value)
+                    if value is None and required:
+                        raise ValueError("null" if key in source else "missing")
+                    row[name] = value
+                    if known is not None and value is not None and value not in known:
+                        page.unknown.add((name, str(value)[:60]))
+            if check is not None and (wrong := check(row, record)) is not None:
+                page.rejects.append(Reject(wrong[0], wrong[1], record, self.key_of(record, given)))
+                return
+        except (ValueError, TypeError, AttributeError) as error:
+            page.rejects.append(Reject(name, str(error), record, self.key_of(record, given)))
+            return
+        keys = self._keys
+        key = str(row[keys[0]]) if len(keys) == 1 else "/".join([str(row[k]) for k in keys])
+        row["record"] = record
+        page.rows.append((key, row, record))
+
+    def key_of(self, record: Any, given: Mapping[str, Any]) -> str | None:
+        """Return the record's ids joined with '/', or None when it has no usable key."""
+        parts = []
+        for name in self._keys:
+            value: Any = given.get(name)
+            if value is None and name in self._key_columns:
+                column = self._key_columns[name]
+                value = record
+                for key in column.keys:
+                    value = value.get(key) if type(value) is dict else None
+                try:
+                    value = None if value is None else (column.convert or CONVERTERS[column.type])(value)
+                except (ValueError, TypeError):
+                    value = None
+            if value is None or value == "":
+                return None
+            parts.append(str(value))
+        return "/".join(parts)
+
+    def _check_shape(self, records: list[Any], page: TypedPage, where: str) -> None:
+        absent = [column for column in self._columns if column.sent and not self._has(records[0], column)]
+        for column in absent:
+            # One record without its key is a bad record; all of several are a new shape.
+            alone = len(records) == 1 and column.required
+            if not alone and not any(self._has(record, column) for record in records[1:]):
+                raise ShapeChanged(
+                    f"{where}field {'.'.join(column.keys)} is missing in every record of an answer: "
+                    "the provider changed its shape; nothing of this answer was taken, "
+                    "read the provider's release notes and update the tap"
+                )
+        if len(records) >= HALF_OF_AT_LEAST:
+            counts: dict[str, int] = {}
+            for reject in page.rejects:
+                counts[reject.field] = counts.get(reject.field, 0) + 1
+            for name, count in counts.items():
+                if 2 * count >= len(records):
+                    reason = next(reject.reason for reject in page.rejects if reject.field == name)
+                    raise ShapeChanged(
+                        f"{where}field {name} cannot be read in {count} of {len(records)} records of an answer "
+                        f"({reason.partition(', got')[0]}): the provider changed its type; nothing of this "
+                        "answer was taken, read the provider's release notes and update the tap"
+                    )
+
+    @staticmethod
+    def _has(record: Any, column: Column) -> bool:
+        if type(record) is not dict:
+            # A record that is no object says nothing about fields; it is rejected as a whole.
+            return True
+        *parents, last = column.keys
+        for parent in parents:
+            if parent not in record:
+                return False
+            record = record[parent]
+            if type(record) is not dict:
+                return True
+        return last in record
+
+
+def schema_of(columns: Sequence[Column]) -> dict[str, Any]:
+    """Return the JSON schema of a stream: the tenant, its columns, the record as sent, when it was read."""
+    properties: dict[str, Any] = {
+        "timing_partner_id": {"type": ["integer"], "description": "Whose account was read"},
+    }
+    properties |= {column.name: column.schema() for column in columns}
+    properties["record"] = {"type": ["object", "null"], "description": "The provider's record as sent"}
+    properties["read_at"] = {
+        "type": ["string"],
+        "format": "date-time",
+        "description": "When this answer was read, by our clock",
+    }
+    return {"type": "object", "properties": properties, "required": ["timing_partner_id"]}

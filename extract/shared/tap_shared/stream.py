@@ -1,0 +1,243 @@
+"""The base of every stream: types records, counts, notices removals, and keeps bookmarks behind the data."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import orjson
+from singer_sdk.exceptions import MaxRecordsLimitException
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.streams import Stream
+
+from tap_shared.bookmarks import Bookmarks
+from tap_shared.clock import as_text
+from tap_shared.columns import Column, Record, Typer, schema_of
+from tap_shared.errors import TapError
+from tap_shared.http import Answer
+from tap_shared.messages import HubWriter
+from tap_shared.snapshot import EmptyAnswer, Snapshot
+
+if TYPE_CHECKING:
+    from tap_shared.tap import HubTap
+
+Pair = tuple[Any, Mapping[str, Any]]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one read of one scope (an event, or '' for the account) came to."""
+
+    scope: str = ""
+    mode: str = "whole"
+    received: int = 0
+    sent: int = 0
+    rejected: int = 0
+    removed: int = 0
+    at_provider: int | None = None
+    calls: int = 0
+    saved: int = 0
+    provider_clock: datetime | None = None
+
+    def answered(self, answer: Answer) -> None:
+        """Count the calls of an answer; the first one's clock is the read's."""
+        self.calls += answer.calls
+        if self.provider_clock is None:
+            self.provider_clock = answer.provider_clock
+
+
+class HubStream(Stream):
+    """A stream is its columns and `walk`, which yields rows and commits bookmarks between them.
+
+    The SDK writes each row before it asks for the next. So whatever `walk` does after a `yield`
+    happens after that row was written: a bookmark committed there never runs ahead of its records.
+    """
+
+    columns: ClassVar[tuple[Column, ...]] = ()
+    # Rows leave `Typer` as the schema wants them; conforming them again costs a third of the time.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+    # State is written when a bookmark is committed, not every so many records.
+    STATE_MSG_FREQUENCY = 2**62
+
+    def __init__(self, tap: HubTap) -> None:
+        """Prepare the columns; nothing is read."""
+        super().__init__(tap, schema=schema_of(self.columns))
+        self.hub = tap
+        self.key_ids = tuple(key for key in self.primary_keys if key != "timing_partner_id")
+        self.typer = Typer(self.columns, self.key_ids)
+        self.bookmarks = Bookmarks(cast("dict[str, Any]", tap.state), self.name)
+        # Changes when a column does: snapshots of other columns say nothing about these.
+        self.edition = hashlib.blake2b(
+            orjson.dumps(self.schema, option=orjson.OPT_SORT_KEYS), digest_size=8
+        ).hexdigest()
+        self.totals = Tally()
+        self._schema_written = False
+        self._plain = False
+        self._reported: set[tuple[str, str]] = set()
+
+    # --- for a tap's streams -----------------------------------------------------------------------
+
+    def walk(self) -> Iterator[Record]:
+        """Yield rows; override it."""
+        raise NotImplementedError
+
+    def tally(self, scope: str = "", mode: str = "whole") -> Tally:
+        """Return a fresh count of one read."""
+        return Tally(scope, mode)
+
+    def check(self, row: Record, record: Record) -> tuple[str, str] | None:
+        """Return (field, reason) where a record contradicts itself; override it."""
+        return None
+
+    def deliver(self, pairs: Sequence[Pair], tally: Tally, *, snapshot: Snapshot | None = None) -> Iterator[Record]:
+        """Yield the rows of one answer: typed, checked, and with a snapshot only the changed ones.
+
+        Each pair is a record and the columns that the stream gives to it. Rejects go to their stream.
+        """
+        hub = self.hub
+        page = self.typer.page(pairs, check=self.check, where=f"{hub.where(self.name)}: ")
+        tally.received += len(pairs)
+        for unknown in page.unknown - self._reported:
+            self._reported.add(unknown)
+            self.logger.warning(
+                "%s: unknown value %r of field %s is kept as sent", hub.where(self.name), unknown[1], unknown[0]
+            )
+        read_at = as_text(hub.clock())
+        for reject in page.rejects:
+            tally.rejected += 1
+            hub.rejects.add(self.name, tally.scope, reject, read_at)
+            if snapshot is not None and reject.record_key is not None:
+                snapshot.keep(reject.record_key)
+        tenant = hub.timing_partner_id
+        for key, row, _ in page.rows:
+            if snapshot is not None and not snapshot.changed(key, row):
+                continue
+            row["timing_partner_id"] = tenant
+            row["read_at"] = read_at
+            tally.sent += 1
+            yield row
+
+    def snapshot(self, state_value: str | None) -> Snapshot:
+        """Return the snapshot that a bookmark holds."""
+        return Snapshot.from_state(state_value, self.edition)
+
+    def finish_snapshot(
+        self, snapshot: Snapshot, tally: Tally, *, whole: bool = True, confirmed_empty: bool = False
+    ) -> str:
+        """Write what vanished and what came back; return the new value for the bookmark.
+
+        Raises EmptyAnswer when rows were there before and a whole read met none (unless confirmed).
+        """
+        at = self.hub.clock()
+        value, vanished = snapshot.finish(whole=whole, confirmed_empty=confirmed_empty, at=at)
+        for key in vanished:
+            self.hub.removals.add(self.name, tally.scope, key, noticed_at=at)
+        for key, noticed_at in snapshot.returned().items():
+            self.hub.removals.add(self.name, tally.scope, key, noticed_at=noticed_at, returned_at=at)
+        tally.removed += len(vanished)
+        return value
+
+    def report(self, tally: Tally) -> None:
+        """Write the read to `reads` and add it to the stream's totals."""
+        self.hub.reads.add(self.name, tally)
+        for name in ("received", "sent", "rejected", "removed", "calls", "saved"):
+            setattr(self.totals, name, getattr(self.totals, name) + getattr(tally, name))
+
+    def skipped(self, calls_saved: int) -> None:
+        """Report calls that were not needed: one row for the account, however many events it were.
+
+        A row for each event would cost as much as what is stored, not as what changed, and would
+        hide the counts of the event's last real read.
+        """
+        if calls_saved:
+            self.report(Tally(mode="skipped", saved=calls_saved))
+
+    def commit(self, context: Mapping[str, Any] | None, **fields: Any) -> None:
+        """Put a bookmark into the state. Everything it stands for must have been yielded before."""
+        if context is None:
+            self.bookmarks.set(**fields)
+        else:
+            self.bookmarks.put(context, **fields)
+        self.state_manager.is_flushed = False
+        self._write_state_message()
+
+    def emit(self, row: Record) -> None:
+        """Write a row from another stream's walk."""
+        if self.selected:
+            self._write_schema_message()
+            self._write_record_message(row)
+
+    # --- between the SDK and us --------------------------------------------------------------------
+
+    def get_records(self, context: Any) -> Iterable[Record]:
+        """Yield this stream's rows; a failure ends the stream and not the run."""
+        if self.hub.run_is_over:
+            self.logger.warning("%s: not read, since the run cannot go on", self.hub.where(self.name))
+            return
+        try:
+            yield from self.walk()
+        except (BrokenPipeError, MaxRecordsLimitException):
+            raise
+        except Exception as error:
+            if not isinstance(error, TapError):
+                self.logger.debug("traceback", exc_info=True)
+                if isinstance(error, EmptyAnswer):
+                    error = TapError(f"{self.hub.where(self.name)}: {error}")
+            if not self.hub.fail(self, error):
+                raise
+
+    @property
+    def partitions(self) -> list[dict] | None:
+        """Return none: `walk` goes through its partitions itself, with several in one call."""
+        return None
+
+    def _increment_stream_state(self, latest_record: Any, *, context: Any = None) -> None:
+        """Leave bookmarks to `commit`: rows are in order of their ids, not of their changes."""
+
+    def _write_starting_replication_value(self, context: Any) -> None:
+        """Leave the state as it is."""
+
+    def get_replication_key_signpost(self, context: Any = None) -> None:
+        """Have none: bookmarks follow the provider's clock, not ours."""
+
+    def _write_schema_message(self) -> None:
+        if not self._schema_written:
+            super()._write_schema_message()
+            self._schema_written = True
+            maps = self.stream_maps
+            self._plain = (
+                isinstance(self.hub.message_writer, HubWriter)
+                and len(maps) == 1
+                and type(maps[0]) is SameRecordTransform
+                and not maps[0].flattening_enabled
+                and all(self.mask.values())
+            )
+
+    def _write_record_message(self, record: Any) -> None:
+        if self._plain:
+            # Nothing to deselect, map or flatten: straight to the line.
+            cast("HubWriter", self.hub.message_writer).write_record(self.name, record, record["read_at"])
+            self.state_manager.is_flushed = False
+        else:
+            super()._write_record_message(record)
+
+    def log_sync_costs(self) -> None:
+        """Log what this stream's calls came to."""
+        if self.selected:
+            told = self.totals
+            self.log(
+                "%s: calls made %d, saved %d; rows received %d, sent %d, rejected %d, removed %d",
+                self.hub.where(self.name),
+                told.calls,
+                told.saved,
+                told.received,
+                told.sent,
+                told.rejected,
+                told.removed,
+                level=logging.INFO,
+            )
