@@ -47,7 +47,10 @@ class Snapshot:
         self._before: dict[str, bytes] = {}
         self._gone: dict[str, int] = {}
         self._after: dict[str, bytes] = {}
+        self._kept: set[str] = set()
         self._returned: dict[str, datetime] = {}
+        # Set to have every row met count as changed; vanished and returning rows are found as ever.
+        self.send_all = False
         self._hasher = self._new_hasher()
 
     def _new_hasher(self) -> Any:
@@ -99,8 +102,12 @@ class Snapshot:
 
     @property
     def seen(self) -> int:
-        """Return how many different rows this read has met."""
-        return len(self._after)
+        """Return how many different rows this read has met, rejected ones with a key included."""
+        return len(self._after) + len(self._kept - self._after.keys())
+
+    def unseen(self) -> list[str]:
+        """Return the rows of the last read that this one has not met."""
+        return sorted(self._before.keys() - self._after.keys())
 
     def changed(self, key: str, record: Any) -> bool:
         """Mark the row as seen and tell whether it is new, other than when last sent, or back."""
@@ -110,7 +117,7 @@ class Snapshot:
         # A row met twice in one read is compared with what was sent last, so that the last one wins.
         last = self._after.get(key)
         if last is None:
-            last = self._before.get(key)
+            last = None if self.send_all else self._before.get(key)
             if last is None and key in self._gone:
                 self._returned[key] = datetime.fromtimestamp(self._gone.pop(key), UTC)
         self._after[key] = now
@@ -122,6 +129,8 @@ class Snapshot:
         if before is not None:
             # The old hash stays: what was delivered last is still what the target holds.
             self._after.setdefault(key, before)
+        else:
+            self._kept.add(key)
 
     def returned(self) -> dict[str, datetime]:
         """Return the keys that had vanished and are back, with when they were missed."""
@@ -136,7 +145,7 @@ class Snapshot:
         """
         if not whole:
             return self._dump(self._before | self._after, self._gone), []
-        if self._before and not self._after and not confirmed_empty:
+        if self._before and not self.seen and not confirmed_empty:
             raise EmptyAnswer(f"no rows where the last read had {len(self._before)}")
         noticed = int((at or datetime.now(UTC)).timestamp())
         vanished = sorted(self._before.keys() - self._after.keys())

@@ -115,6 +115,30 @@ def test_a_rejected_record_is_not_a_removal_and_keeps_what_was_sent():
     assert read(state, {"1": "good", "2": "b"})[2] == []
 
 
+def test_rejected_rows_are_rows_so_the_answer_is_not_empty():
+    state, _, _ = read(None, {"1": "a"})
+    snapshot = Snapshot.from_state(state)
+    snapshot.keep("new and unreadable")
+    snapshot.keep("new and unreadable")
+
+    assert snapshot.seen == 1
+    assert snapshot.unseen() == ["1"]
+    assert snapshot.finish()[1] == ["1"]
+
+
+def test_all_rows_can_be_asked_for_again_without_losing_sight_of_removals():
+    state, _, _ = read(None, {"1": "a", "2": "b"})
+    snapshot = Snapshot.from_state(state)
+    snapshot.send_all = True
+
+    sent = [snapshot.changed("1", "a"), snapshot.changed("1", "a")]
+    state, vanished = snapshot.finish()
+
+    assert sent == [True, False]
+    assert vanished == ["2"]
+    assert read(state, {"1": "a"})[1] == set()
+
+
 def test_a_read_of_changes_removes_nothing():
     state, _, _ = read(None, {"1": "a", "2": "b"})
     snapshot = Snapshot.from_state(state)
