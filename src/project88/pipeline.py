@@ -19,6 +19,7 @@ from project88.errors import ActionNeeded
 from project88.tell import Teller
 
 if TYPE_CHECKING:
+    from expectations.runner import Stage
     from project88.publish import Publication
 
 PIPELINE_LOCK = 8801
@@ -188,7 +189,6 @@ def build_and_publish(dsn: str, report: RunReport, teller: Teller, now: datetime
     Raises ActionNeeded when a step stops; published rows stay as they were.
     """
     from expectations.runner import accept_baseline, run_gate
-
     from project88.publish import publish
 
     holder = db.connect(dsn)
@@ -200,10 +200,11 @@ def build_and_publish(dsn: str, report: RunReport, teller: Teller, now: datetime
         with teller.step("dbt builds the candidates") as done:
             nodes = transform.build(dsn)
             report.steps["build"] = done(f"{nodes} models and tests")
-        for stage, title in (
+        stages: tuple[tuple[Stage, str], ...] = (
             ("arrivals", "gate: what arrived"),
             ("candidates", "gate: what would be published"),
-        ):
+        )
+        for stage, title in stages:
             with teller.step(title) as done:
                 gate = run_gate(dsn, stage, report.run_id, now, docs)
                 report.quarantined, report.resolved = gate.quarantined, gate.resolved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import sys
 from typing import Any
@@ -64,49 +65,47 @@ def sql(query: str, as_csv: bool, role: str | None) -> None:
     Example: p88 sql "select source_provider, count(*) from unified_participants group by 1"
     Example: p88 sql --as harbour --csv "select * from unified_events" > events.csv
     """
+    from project88 import tenancy
+
     connection = database.connect()
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("set search_path = unified, hub, public")
+        with connection.cursor() as cursor, contextlib.ExitStack() as acting:
             if role:
-                _become(cursor, role)
+                acting.enter_context(tenancy.acting_as(connection, _partner_id(cursor, role)))
+            cursor.execute("set local search_path = unified, hub, public")
             try:
                 cursor.execute(query)
             except psycopg2.Error as error:
                 raise ActionNeeded(f"the query failed: {str(error).strip().splitlines()[0]}") from error
             if cursor.description is None:
-                connection.commit()
                 click.echo(f"{cursor.rowcount} rows", err=True)
-                return
-            names = [column.name for column in cursor.description]
-            if as_csv:
-                writer = csv.writer(sys.stdout, lineterminator="\n")
-                writer.writerow(names)
-                writer.writerows(cursor)
             else:
-                _print_table(names, cursor.fetchmany(MOST_ROWS_SHOWN), cursor.rowcount)
+                _print_rows(cursor, as_csv)
         connection.commit()
     finally:
         connection.close()
 
 
-def _become(cursor: Any, who: str) -> None:
-    from psycopg2 import sql as compose
+def _print_rows(cursor: Any, as_csv: bool) -> None:
+    names = [column.name for column in cursor.description]
+    if not as_csv:
+        _print_table(names, cursor.fetchmany(MOST_ROWS_SHOWN), cursor.rowcount)
+        return
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(cursor)
 
-    from project88 import tenancy
 
+def _partner_id(cursor: Any, who: str) -> int | None:
     if who == "analyst":
-        role = tenancy.analyst_role(cursor.connection)
-    else:
-        cursor.execute(
-            "select timing_partner_id from hub.timing_partners where slug = %s or timing_partner_id::text = %s",
-            (who, who),
-        )
-        row = cursor.fetchone()
-        if row is None:
-            raise ActionNeeded(f"there is no timing partner {who}; `p88 partner list` shows them")
-        role = tenancy.partner_role(cursor.connection, int(row[0]))
-    cursor.execute(compose.SQL("set role {}").format(compose.Identifier(role)))
+        return None
+    cursor.execute(
+        "select timing_partner_id from hub.timing_partners where slug = %s or timing_partner_id::text = %s", (who, who)
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise ActionNeeded(f"there is no timing partner {who}; `p88 partner list` shows them")
+    return int(row[0])
 
 
 def _print_table(names: list[str], rows: list[tuple[Any, ...]], count: int) -> None:

@@ -19,14 +19,15 @@ def gate(context: click.Context) -> None:
     """
     if context.invoked_subcommand:
         return
-    from expectations.runner import run_gate
+    from expectations.runner import Stage, run_gate
 
+    stages: tuple[Stage, ...] = ("arrivals", "candidates")
     dsn = db.database_url()
     pipeline.prepare(dsn)
     now = datetime.now(UTC)
     run_id = pipeline.new_run_id(now)
     passed = True
-    for stage in ("arrivals", "candidates"):
+    for stage in stages:
         report = run_gate(dsn, stage, run_id, now, settings.home() / "docs" / "gate")
         click.echo(f"{stage}: {'passed' if report.passed else 'STOPPED'}, {report.quarantined} rows in quarantine")
         if not report.passed:
@@ -51,7 +52,6 @@ def accept(rule: str, partner: str, provider: str, relation: str, reason: str, d
              --relation raw_runsignup.participants --reason "the race was cancelled"
     """
     from expectations.runner import waive
-
     from project88 import connections
 
     connection = db.connect()

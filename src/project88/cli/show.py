@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from project88.status import Status
 
 
 @click.command()
@@ -14,22 +20,73 @@ def status(as_json: bool) -> None:
     Example: p88 status
     Example: p88 status --json | python3 -m json.tool
     """
+    import dataclasses
+    import json
+
     from project88 import db, pipeline
-    from project88.status_page import as_text, collect
+    from project88.status import status as ask
 
     dsn = db.database_url()
     pipeline.prepare(dsn)
     connection = db.connect(dsn)
     try:
-        found = collect(connection)
+        found = ask(connection)
     finally:
         connection.close()
     if as_json:
-        import json
-
-        click.echo(json.dumps(found, default=str, indent=2))
+        click.echo(json.dumps(dataclasses.asdict(found), default=str, indent=2))
     else:
-        as_text(found)
+        _print_status(found)
+
+
+def _print_status(found: Status) -> None:
+    import sys
+
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+
+    def table(title: str, names: str, rows: list[list[object]]) -> None:
+        shown = Table(
+            title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False
+        )
+        for name in names.split(", "):
+            shown.add_column(name, justify="right" if name in NUMBERS else "left")
+        for row in rows:
+            shown.add_row(*(_text(value) for value in row))
+        console.print(shown)
+        console.print()
+
+    if found.publication is None:
+        console.print("Nothing has been published yet: `p88 run`, or `p88 demo` to try without an account.\n")
+    else:
+        one = found.publication
+        console.print(f"Last publish {_text(one.published_at)} UTC by run {one.run_id}: {one.inserted:,} rows new, "
+                      f"{one.updated:,} changed, {one.deleted:,} taken back; {one.total:,} in all.\n")  # fmt: skip
+    table("Published", "relation, rows, last changed",
+          [[each.relation, each.rows, each.changed_at] for each in found.relations])  # fmt: skip
+    table("Connections", "partner, provider, account, events, participants, results, last read, last run",
+          [[each.company_name, each.provider_name, each.account + ("" if each.is_enabled else " (off)"), each.events,
+            each.participants, each.results, each.last_fetched_at, each.last_sync_error or each.last_sync_status]
+           for each in found.connections])  # fmt: skip
+    if found.quarantine:
+        table("Quarantine", "relation, rule, provider, partner, rows, since, for example, reason",
+              [[each.relation, each.rule, each.source_provider, each.timing_partner_id, each.rows, each.first_seen_at,
+                ", ".join(each.sample_keys[:2]), each.reason] for each in found.quarantine])  # fmt: skip
+    else:
+        console.print("Quarantine: empty.\n")
+
+
+NUMBERS = {"rows", "events", "participants", "results"}
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 @click.command()
