@@ -1,0 +1,56 @@
+-- What the gate keeps between runs. Idempotent: run by `expectations.runner.ensure_tables`.
+create schema if not exists hub;
+
+-- Views that one run of the gate judges; made when it starts and dropped when it ends.
+create schema if not exists gate;
+
+-- What a run counted, per relation, partner and provider. `facts` holds for each watched column how many
+-- values were missing: {"first_name": {"nulls": 3, "recent_nulls": 1}}.
+create table if not exists hub.gate_measures (
+    run_id text not null,
+    stage text not null,
+    relation text not null,
+    source_provider text not null,
+    timing_partner_id integer not null,
+    rows bigint not null,
+    live bigint not null,
+    quarantined bigint not null default 0,
+    recent bigint not null default 0,
+    newest timestamptz,
+    facts jsonb not null default '{}',
+    measured_at timestamptz not null,
+    primary key (run_id, stage, relation, source_provider, timing_partner_id)
+);
+
+-- The same numbers as they were at the last publish: what "suddenly" is compared with.
+create table if not exists hub.gate_baselines (
+    stage text not null,
+    relation text not null,
+    source_provider text not null,
+    timing_partner_id integer not null,
+    rows bigint not null,
+    live bigint not null,
+    quarantined bigint not null default 0,
+    newest timestamptz,
+    facts jsonb not null default '{}',
+    run_id text not null,
+    accepted_at timestamptz not null,
+    primary key (stage, relation, source_provider, timing_partner_id)
+);
+
+-- An operator's word that a stop is expected. Good for one publish: `used_at` is set by the publish itself.
+create table if not exists hub.gate_waivers (
+    waiver_id bigint generated always as identity primary key,
+    rule text not null,
+    timing_partner_id integer,
+    source_provider text,
+    relation text,
+    reason text not null,
+    until timestamptz not null,
+    created_at timestamptz not null,
+    honoured_run_id text,
+    used_at timestamptz
+);
+
+-- 'stop', 'quarantine' or 'warn': a warning is a failed rule that holds nothing back.
+alter table if exists hub.gate_results add column if not exists severity text;
