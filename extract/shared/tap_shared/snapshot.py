@@ -105,6 +105,11 @@ class Snapshot:
         """Return how many different rows this read has met, rejected ones with a key included."""
         return len(self._after) + len(self._kept - self._after.keys())
 
+    @property
+    def added(self) -> int:
+        """Return how many rows this read has met that were not there before."""
+        return len(self._after.keys() - self._before.keys())
+
     def unseen(self) -> list[str]:
         """Return the rows of the last read that this one has not met."""
         return sorted(self._before.keys() - self._after.keys())

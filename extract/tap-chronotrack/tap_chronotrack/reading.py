@@ -1,0 +1,270 @@
+"""How lists are read: whole, compared with the last read, and only where something can have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from tap_shared.columns import Record
+from tap_shared.errors import Gone
+from tap_shared.snapshot import Snapshot
+from tap_shared.stream import HubStream, Tally
+
+from tap_chronotrack.account import MOST_READS, Event
+from tap_chronotrack.client import EventUnreadable, Page, pages
+
+if TYPE_CHECKING:
+    from tap_chronotrack.tap import TapChronotrack
+
+# Events that vanish from the list are asked for one by one; a list that suddenly ends is not worth a thousand calls.
+MOST_ASKED = 50
+
+Mark = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Whole:
+    """What a whole read came to."""
+
+    complete: bool = False
+    # Rows without a key: any of them may be one that was known under its key before.
+    keyless: int = 0
+    # As the provider counts, where it does.
+    row_count: int | None = None
+    last_modified: str | None = None
+
+
+class ChronotrackStream(HubStream):
+    """Reads a list until no row can have slipped between its pages."""
+
+    @property
+    def tap(self) -> TapChronotrack:
+        """Return the tap by its own type."""
+        return cast("TapChronotrack", self.hub)
+
+    def open_snapshot(self, value: str | None) -> Snapshot:
+        """Return the last read's snapshot."""
+        snapshot = self.snapshot(value)
+        snapshot.send_all = self.hub.read_everything
+        return snapshot
+
+    def deliver_page(self, page: Page, given: Record, tally: Tally, snapshot: Snapshot) -> Iterator[Record]:
+        """Yield the rows of a page."""
+        tally.answered(page.answer)
+        yield from self.deliver([(record, given) for record in page.rows], tally, snapshot=snapshot)
+
+    def keyless(self, page: Page, given: Record) -> int:
+        """Return how many rows of a page cannot be told apart."""
+        return sum(self.typer.key_of(record, given) is None for record in page.rows)
+
+    def read_whole(
+        self,
+        read: Callable[[], Iterable[Page]],
+        given: Record,
+        tally: Tally,
+        snapshot: Snapshot,
+        keyless_before: int = 0,
+    ) -> Generator[Record, None, Whole]:
+        """Yield all rows and return what the read came to.
+
+        Rows move between pages while an event is scored: fewer different rows than the provider
+        counts mean that some were missed. They are looked for until a read finds nothing new.
+        """
+        whole = Whole()
+        confirmed_empty = False
+        for _ in range(MOST_READS):
+            found_before, rejected = snapshot.seen, tally.rejected
+            whole.keyless = 0
+            for page in read():
+                yield from self.deliver_page(page, given, tally, snapshot)
+                whole.row_count = page.row_count
+                # The first answer's: what changes while the pages are read is after it.
+                whole.last_modified = whole.last_modified or page.last_modified
+                if tally.rejected > rejected:
+                    whole.keyless += self.keyless(page, given)
+                    rejected = tally.rejected
+            found = snapshot.seen + whole.keyless
+            tally.at_provider = found
+            if found == 0 and len(snapshot) and not confirmed_empty:
+                confirmed_empty = True
+                continue
+            # Where a second read finds nothing new, the provider counts repeated rows.
+            whole.complete = whole.row_count is None or found >= whole.row_count or found_before == snapshot.seen > 0
+            if whole.complete:
+                break
+        if not whole.complete:
+            tally.mode, tally.at_provider = "changes", None
+            self.logger.warning(
+                "%s: event %s: %d of %s rows were met in %d reads: the others, and what was removed, next time",
+                *(self.hub.where(self.name), tally.scope or "-", snapshot.seen, whole.row_count, MOST_READS),
+            )
+        elif whole.keyless > keyless_before:
+            # A row that lost its key looks like one removed and one rejected: this time nothing counts as removed.
+            whole.complete = False
+            tally.mode, tally.at_provider = "changes", None
+        return whole
+
+
+class AccountStream(ChronotrackStream):
+    """The list of events."""
+
+    def walk(self) -> Iterator[Record]:
+        """Yield changed events."""
+        account = self.tap.account
+        tally = self.tally()
+        snapshot = self.open_snapshot(self.bookmarks.own.get("snapshot"))
+        keyless = self.bookmarks.own.get("keyless", 0)
+        whole = yield from self.read_whole(account.read, {}, tally, snapshot, keyless)
+        # A missing event may be one that this account lost the right to: its own address tells.
+        for number, event_id in enumerate(snapshot.unseen()):
+            record = account.ask(event_id) if number < MOST_ASKED else "not asked"
+            tally.calls += number < MOST_ASKED
+            if isinstance(record, dict):
+                yield from self.deliver([(record, {})], tally, snapshot=snapshot)
+            elif record != "gone":
+                self.logger.warning(
+                    "%s: event %s is no longer listed (%s): its rows stay", self.hub.where(self.name), event_id, record
+                )
+                snapshot.keep(event_id)
+        # What is gone was asked for by its own address, so an empty list is no longer doubtful.
+        value = self.finish_snapshot(snapshot, tally, whole=whole.complete, confirmed_empty=True)
+        self.report(tally)
+        self.commit(None, snapshot=value, keyless=whole.keyless or None)
+
+
+class EventStream(ChronotrackStream):
+    """Rows of one event after the other, read whole each time: no filter shows changes (chronotrack.md)."""
+
+    # What follows /event/{id}/; the rows are under event_<path>.
+    path: ClassVar[str]
+
+    def params(self) -> dict[str, str]:
+        """Return what to ask for beside the page."""
+        return {}
+
+    def check(self, row: Record, record: Record) -> tuple[str, str] | None:
+        """Refuse a row that names another event than the one asked for."""
+        told = record.get("event_id")
+        if told and str(told) != row["event_id"]:
+            return "event_id", f"of event {told}, asked for {row['event_id']}"
+        return None
+
+    # --- which events, and how ----------------------------------------------------------------------
+
+    def plan(self, event: Event, mark: Mark) -> str:
+        """Return how to read an event this time: whole, or skip."""
+        return "whole"
+
+    def due(self) -> Iterator[tuple[Event, Mark, str]]:
+        """Yield the events to read; those that cannot have changed are counted as saved."""
+        hub, saved = self.tap, 0
+        listed = {event.id: event for event in hub.account.events()}
+        events = {event.id: event for event in listed.values() if hub.is_wanted(event.ends_at)}
+        marks = {mark["context"]["event_id"]: mark for mark in self.bookmarks}
+        unlisted = [
+            event_id
+            for event_id, mark in marks.items()
+            if event_id not in listed and not mark.get("settled") and not mark.get("gone")
+        ]
+        for event_id in unlisted[:MOST_ASKED]:
+            record = hub.account.ask(event_id)
+            event = Event.of(record)
+            if record == "gone":
+                yield Event(event_id), marks[event_id], "gone"
+            elif event is not None and hub.is_wanted(event.ends_at):
+                events[event_id] = event
+        for event in events.values():
+            mark = marks.get(event.id, {})
+            how = "whole" if hub.read_everything else self.plan(event, mark)
+            if mark.get("settled") and hub.is_over(event.ends_at) and not hub.read_everything:
+                how = "skip"
+            if how == "skip":
+                saved += mark.get("calls", 1)
+            else:
+                yield event, mark, how
+        self.skipped(saved)
+
+    # --- reading ------------------------------------------------------------------------------------
+
+    def fetch(self, event: Event, number: int, size: int | None = None, **more: str) -> Page:
+        """Return one page of an event's rows."""
+        size = size or self.tap.page_size
+        asked = self.params() | more
+        path = f"event/{event.id}/{self.path}"
+        return self.tap.client.page(path, f"event_{self.path}", asked, number, size, self.name, event.id)
+
+    def first_page(self, unit: tuple[Event, Mark, str]) -> Page | None:
+        """Return the first page of the way in which an event is read."""
+        event, _, how = unit
+        return None if how == "gone" else self.fetch(event, 1)
+
+    def walk(self) -> Iterator[Record]:
+        """Yield changed rows of all events that are due."""
+        unreadable: list[EventUnreadable] = []
+        for (event, mark, how), future in self.hub.ahead.each(self.due(), self.first_page):
+            context = {"event_id": event.id}
+            tally = self.tally(scope=event.id)
+            snapshot = self.open_snapshot(mark.get("snapshot"))
+            try:
+                page = future.result()
+                if page is None:
+                    self.end(context, tally, snapshot)
+                else:
+                    yield from self.read_event(event, mark, how, page, tally, snapshot)
+            except Gone as gone:
+                if self.tap.account.ask(event.id) == "gone":
+                    # What this read had written before the event went away is gone as well.
+                    known, _ = snapshot.finish(whole=False)
+                    self.end(context, tally, self.open_snapshot(known))
+                else:
+                    unreadable.append(EventUnreadable(f"{gone}, although event {event.id} is there: its rows stay"))
+            except EventUnreadable as error:
+                unreadable.append(error)
+        if unreadable:
+            # The others were read; now the stream ends as failed.
+            for other in unreadable[1:]:
+                self.logger.error("%s", other)
+            raise unreadable[0]
+
+    def read_event(
+        self, event: Event, mark: Mark, how: str, first: Page, tally: Tally, snapshot: Snapshot
+    ) -> Iterator[Record]:
+        """Yield what changed in one event and remember it."""
+        given = {"event_id": event.id}
+        keyless = mark.get("keyless", 0)
+        whole = yield from self.read_whole(self.reads_of(event, first), given, tally, snapshot, keyless)
+        self.remember(event, tally, snapshot, whole)
+
+    def reads_of(self, event: Event, first: Page | None) -> Callable[[], Iterable[Page]]:
+        """Return a function that reads all pages; the first time it begins with the page at hand."""
+        at_hand = [first] if first is not None else []
+
+        def read() -> Iterable[Page]:
+            begin = at_hand.pop() if at_hand else self.fetch(event, 1)
+            return pages(begin, lambda number: self.fetch(event, number), self.hub.ahead)
+
+        return read
+
+    def remember(self, event: Event, tally: Tally, snapshot: Snapshot, whole: Whole) -> None:
+        """Write removals and the read, then put the bookmark after them."""
+        # A read that met nothing was made twice.
+        value = self.finish_snapshot(snapshot, tally, whole=whole.complete, confirmed_empty=True)
+        self.report(tally)
+        context = {"event_id": event.id}
+        if whole.complete and self.hub.is_over(event.ends_at):
+            # It will not be read again, so its rows need not be remembered.
+            self.commit(context, settled=True, calls=tally.calls)
+        else:
+            self.commit(context, snapshot=value, calls=tally.calls, **self.more_to_remember(tally, snapshot, whole))
+
+    def more_to_remember(self, tally: Tally, snapshot: Snapshot, whole: Whole) -> dict[str, Any]:
+        """Return what else to remember of a whole read."""
+        return {"keyless": whole.keyless or None}
+
+    def end(self, context: dict[str, str], tally: Tally, snapshot: Snapshot) -> None:
+        """Remove the rows of an event that is gone."""
+        tally.at_provider = 0
+        value = self.finish_snapshot(snapshot, tally, confirmed_empty=True)
+        self.report(tally)
+        self.commit(context, snapshot=value, gone=True)
