@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as a_field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -170,6 +171,7 @@ class Column:
                answer means that the provider changed its shape
     `given`    not in the record: the stream supplies it
     `known`    the documented values; others are kept and reported once
+    `within`   a converter that needs the given columns too (say, the event's time zone)
     """
 
     name: str
@@ -181,6 +183,7 @@ class Column:
     given: bool = False
     convert: Convert | None = None
     known: frozenset[Any] | None = None
+    within: Callable[[Any, Mapping[str, Any]], Any] | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -203,6 +206,7 @@ class Reject:
     reason: str
     record: Any
     record_key: str | None = None
+    given: Mapping[str, Any] = a_field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -210,9 +214,9 @@ class TypedPage:
     """What one answer's records became."""
 
     # (record_key, row, record): what is left to do is to compare, to write and to count
-    rows: list[tuple[str, Record, Record]] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
-    unknown: set[tuple[str, str]] = field(default_factory=set)
+    rows: list[tuple[str, Record, Record]] = a_field(default_factory=list)
+    rejects: list[Reject] = a_field(default_factory=list)
+    unknown: set[tuple[str, str]] = a_field(default_factory=set)
 
 
 Check = Callable[[Record, Record], "tuple[str, str] | None"]
@@ -226,10 +230,13 @@ class Typer:
         grouped: dict[tuple[str, ...], list[tuple[str, str, Convert, bool, frozenset[Any] | None]]] = {}
         self._columns = [column for column in columns if not column.given]
         for column in self._columns:
+            if column.within is not None:
+                continue
             *parents, last = column.keys
             convert = column.convert or CONVERTERS[column.type]
             grouped.setdefault(tuple(parents), []).append((column.name, last, convert, column.required, column.known))
         self._plan = tuple((parents, tuple(fields)) for parents, fields in grouped.items())
+        self._within = tuple(column for column in self._columns if column.within is not None)
         self._keys = tuple(keys)
         self._key_columns = {column.name: column for column in self._columns if column.name in keys}
 
@@ -277,16 +284,29 @@ class Typer:
                     row[name] = value
                     if known is not None and value is not None and value not in known:
                         page.unknown.add((name, str(value)[:60]))
+            for column in self._within:
+                name = column.name
+                row[name] = self._convert_within(column, record, given)
             if check is not None and (wrong := check(row, record)) is not None:
-                page.rejects.append(Reject(wrong[0], wrong[1], record, self.key_of(record, given)))
+                page.rejects.append(Reject(*wrong, record, self.key_of(record, given), given))
                 return
         except (ValueError, TypeError, AttributeError) as error:
-            page.rejects.append(Reject(name, str(error), record, self.key_of(record, given)))
+            page.rejects.append(Reject(name, str(error), record, self.key_of(record, given), given))
             return
         keys = self._keys
         key = str(row[keys[0]]) if len(keys) == 1 else "/".join([str(row[k]) for k in keys])
         row["record"] = record
         page.rows.append((key, row, record))
+
+    @staticmethod
+    def _convert_within(column: Column, record: Record, given: Mapping[str, Any]) -> Any:
+        key = column.keys[-1]
+        value = record.get(key)
+        if value is not None and column.within is not None:
+            value = column.within(value, given)
+        if value is None and column.required:
+            raise ValueError("null" if key in record else "missing")
+        return value
 
     def key_of(self, record: Any, given: Mapping[str, Any]) -> str | None:
         """Return the record's ids joined with '/', or None when it has no usable key."""

@@ -17,7 +17,7 @@ from singer_sdk.streams import Stream
 
 from tap_shared.bookmarks import Bookmarks
 from tap_shared.clock import as_text
-from tap_shared.columns import Column, Record, Typer, schema_of
+from tap_shared.columns import Column, Record, Reject, Typer, schema_of
 from tap_shared.errors import TapError
 from tap_shared.http import Answer
 from tap_shared.messages import HubWriter
@@ -59,6 +59,8 @@ class HubStream(Stream):
     """
 
     columns: ClassVar[tuple[Column, ...]] = ()
+    # Which column says what an answer about several events is counted under.
+    scope_column = "event_id"
     # Rows leave `Typer` as the schema wants them; conforming them again costs a third of the time.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
     # State is written when a bookmark is committed, not every so many records.
@@ -91,36 +93,60 @@ class HubStream(Stream):
         return Tally(scope, mode)
 
     def check(self, row: Record, record: Record) -> tuple[str, str] | None:
-        """Return (field, reason) where a record contradicts itself; override it."""
+        """Return (field, reason) where a record contradicts itself; override it.
+
+        It may also complete the row.
+        """
         return None
 
-    def deliver(self, pairs: Sequence[Pair], tally: Tally, *, snapshot: Snapshot | None = None) -> Iterator[Record]:
+    def deliver(
+        self, pairs: Sequence[Pair], tally: Tally | Mapping[Any, Tally], *, snapshot: Snapshot | None = None
+    ) -> Iterator[Record]:
         """Yield the rows of one answer: typed, checked, and with a snapshot only the changed ones.
 
         Each pair is a record and the columns that the stream gives to it. Rejects go to their stream.
+        An answer about several events is counted by a tally for each value of `scope_column`.
         """
         hub = self.hub
         page = self.typer.page(pairs, check=self.check, where=f"{hub.where(self.name)}: ")
-        tally.received += len(pairs)
         for unknown in page.unknown - self._reported:
             self._reported.add(unknown)
             self.logger.warning(
                 "%s: unknown value %r of field %s is kept as sent", hub.where(self.name), unknown[1], unknown[0]
             )
+        many: Mapping[Any, Tally] | None = None
+        if isinstance(tally, Tally):
+            one = tally
+        else:
+            many, one = tally, next(iter(tally.values()))
         read_at = as_text(hub.clock())
         for reject in page.rejects:
-            tally.rejected += 1
-            hub.rejects.add(self.name, tally.scope, reject, read_at)
+            if many is not None:
+                one = self._tally_of(reject, many)
+            one.received += 1
+            one.rejected += 1
+            hub.rejects.add(self.name, one.scope, reject, read_at)
             if snapshot is not None and reject.record_key is not None:
                 snapshot.keep(reject.record_key)
         tenant = hub.timing_partner_id
+        column = self.scope_column
         for key, row, _ in page.rows:
+            if many is not None:
+                one = many[row[column]]
+            one.received += 1
             if snapshot is not None and not snapshot.changed(key, row):
                 continue
             row["timing_partner_id"] = tenant
             row["read_at"] = read_at
-            tally.sent += 1
+            one.sent += 1
             yield row
+
+    def _tally_of(self, reject: Reject, many: Mapping[Any, Tally]) -> Tally:
+        for source in (reject.record, reject.given):
+            value = source.get(self.scope_column) if isinstance(source, Mapping) else None
+            if isinstance(value, (int, str)) and value in many:
+                return many[value]
+        return next(iter(many.values()))
 
     def snapshot(self, state_value: str | None) -> Snapshot:
         """Return the snapshot that a bookmark holds."""

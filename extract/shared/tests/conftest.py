@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from toy import SECRET, Provider, ToyTap  # noqa: E402
+from toy import SECRET, Provider, ToyTap
 
 
 @pytest.fixture

@@ -1,0 +1,64 @@
+"""RunSignUp's two ways to write a time, and the two zones that they are meant in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from tap_shared.clock import wall_to_utc, zone
+
+# The vendor: event times are in the race's own zone, every other date-time is US Eastern.
+EASTERN = zone("America/New_York")
+
+AMERICAN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?: (\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2}))?)?")
+
+
+def wall(text: Any) -> datetime | None:
+    """Return the wall-clock time of either style; blank is null."""
+    if text == "":
+        return None
+    if not isinstance(text, str):
+        raise TypeError(f"expected a time, got {type(text).__name__}")
+    if found := AMERICAN.fullmatch(text):
+        month, day, year, hour, minute, second = found.groups()
+    elif found := ISO.fullmatch(text):
+        year, month, day, hour, minute, second = found.groups()
+    else:
+        raise ValueError(f"expected a time as M/D/YYYY HH:MM or YYYY-MM-DD HH:MM:SS, got {text[:40]!r}")
+    return datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))  # noqa: DTZ001
+
+
+def eastern(text: Any) -> str | None:
+    """Return the UTC instant of a time in US Eastern."""
+    time = wall(text)
+    return None if time is None else wall_to_utc(time, EASTERN).isoformat()
+
+
+def in_race_zone(text: Any, given: Mapping[str, Any]) -> str | None:
+    """Return the UTC instant of a time in the race's own zone."""
+    time = wall(text)
+    if time is None:
+        return None
+    name = given.get("timezone")
+    if not name:
+        raise ValueError("the race has no time zone")
+    return wall_to_utc(time, zone(name)).isoformat()
+
+
+def day(text: Any) -> str | None:
+    """Return the day of either style as an ISO date."""
+    time = wall(text)
+    return None if time is None else time.date().isoformat()
+
+
+def eastern_day(instant: datetime) -> str:
+    """Return the day that it is in US Eastern."""
+    return instant.astimezone(EASTERN).date().isoformat()
+
+
+def epoch(instant: datetime) -> int:
+    """Return Unix seconds, rounded down: a bookmark may be early and never late."""
+    return int(instant.astimezone(UTC).timestamp())
