@@ -88,7 +88,9 @@ def _save(dsn: str, served: list[dict[str, object]]) -> None:
 @partner_option
 @provider_option
 @everything_option
-@click.option("--at-once", default=lambda: min(4, os.cpu_count() or 2), help="Connections read at the same time.")
+@click.option(
+    "--at-once", type=int, default=lambda: min(4, os.cpu_count() or 2), help="Connections read at the same time."
+)
 def run(partner: str | None, provider: str | None, everything: bool, at_once: int) -> None:
     """Sync the connections, build, check and publish.
 
@@ -108,7 +110,9 @@ def run(partner: str | None, provider: str | None, everything: bool, at_once: in
 @partner_option
 @provider_option
 @everything_option
-@click.option("--at-once", default=lambda: min(4, os.cpu_count() or 2), help="Connections read at the same time.")
+@click.option(
+    "--at-once", type=int, default=lambda: min(4, os.cpu_count() or 2), help="Connections read at the same time."
+)
 def sync(partner: str | None, provider: str | None, everything: bool, at_once: int) -> None:
     """Load into the raw schemas only; nothing is published.
 
