@@ -157,6 +157,9 @@ class Change:
     def _id(self, distance: Distance, index: int) -> Any:
         return self._api().entry_key(distance, index)
 
+    def _result_id(self, distance: Distance, index: int) -> Any:
+        return self._api().result_key(distance, index)
+
     def _changes(self, distance: Distance) -> Changes:
         return self.state.changing(self.provider, self.partner, distance)
 
@@ -316,7 +319,7 @@ class Change:
                 changes.posts.append((after, self.state.now))
                 left -= after - before
                 self.changed += [
-                    self._id(distance, self.state.source.index_at(distance, p)) for p in range(before, after)
+                    self._result_id(distance, self.state.source.index_at(distance, p)) for p in range(before, after)
                 ]
             if left <= 0:
                 break
@@ -334,14 +337,14 @@ class Change:
                 changes.result_patches[index] = changes.result_patches.get(index, {}) | self.fields
             changes.result_modified[index] = self.state.now
             changes.rescored_at = self.state.now
-            self.changed.append(self._id(distance, index))
+            self.changed.append(self._result_id(distance, index))
 
     def _delete_result(self) -> None:
         for distance, index in self._picked_results():
             changes = self._changes(distance)
             changes.result_gone[index] = self.state.now
             changes.rescored_at = self.state.now
-            self.changed.append(self._id(distance, index))
+            self.changed.append(self._result_id(distance, index))
 
     # -- events ------------------------------------------------------------------------------------
 

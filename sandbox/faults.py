@@ -58,6 +58,7 @@ class Fault:
     retry_after: float | None = None
     seconds: float = 2.0
     field: str | None = None
+    stream: str | None = None
     before_body: bool = False
     hits: int = 0
 
@@ -121,11 +122,14 @@ def put(row: Record, name: str, value: Any) -> None:
 
 def spoil(fault: Fault, provider: str, answer: Answer) -> None:
     """Change the rows of an answer as the fault says."""
-    rows = answer.rows
+    rows, stream = answer.rows, answer.stream
+    if fault.stream == "events" and stream == "races":
+        # RunSignUp's events come inside their race.
+        rows, stream = [event for race in rows for event in race.get("events", ())], "events"
     # One record in the middle: the first one is what a careless check looks at.
     row = rows[len(rows) // 2] if rows else None
     key, (typed, wrong), (enum, odd) = SPOILS.get(
-        (provider, answer.stream), ("id", ("id", {"changed": True}), ("status", "ZZZ"))
+        (provider, stream), ("id", ("id", {"changed": True}), ("status", "ZZZ"))
     )
     if fault.kind == "missing_field":
         for each in rows:
@@ -138,15 +142,15 @@ def spoil(fault: Fault, provider: str, answer: Answer) -> None:
     elif row is not None and fault.kind == "unknown_enum":
         put(row, fault.field or enum, odd)
     elif row is not None and fault.kind == "bad_record":
-        contradict(provider, answer.stream, row)
+        contradict(provider, stream, row)
 
 
 def contradict(provider: str, stream: str, row: Record) -> None:
     """Make a record contradict itself or the question."""
     if stream == "races" and provider == "runsignup":
         row["created"] = "13/45/2025 99:99"
-        for event in row.get("events", ())[:1]:
-            event["start_time"], event["end_time"] = "7/4/2026 18:00", "7/4/2026 06:00"
+    elif stream == "events" and provider == "runsignup":
+        row["start_time"], row["end_time"] = "7/4/2026 18:00", "7/4/2026 06:00"
     elif provider == "runsignup" and stream == "results":
         row["result_id"] = "not a number"
     elif provider == "runsignup":

@@ -96,6 +96,8 @@ class Timing:
     gun: int
     offset: int
     flaw: int = 0
+    has_gun: bool = True
+    has_net: bool = True
 
 
 @dataclass(slots=True)
@@ -120,7 +122,7 @@ class Distance:
     place_back: int = 1
     place_shift: int = 0
     transfer_from: int | None = None
-    csv: object | None = None
+    from_file: bool = False
 
     @property
     def registered(self) -> int:

@@ -369,7 +369,7 @@ class ChronoTrack:
             "race_pref_distance_unit": "kilometers" if distance.name.endswith("K") else "miles",
             "race_planned_start_time": str(start),
             "race_planned_end_time": str(start + distance.course.slowest + 1800),
-            "race_actual_start_time": str(start + 12) if scored or distance.start <= START else "",
+            "race_actual_start_time": str(start) if scored or distance.start <= START else "",
             "race_actual_end_time": str(occasion.end + changed.shift) if scored >= distance.finishers else "",
             "race_age_ref_time": str(start),
         }
@@ -511,6 +511,10 @@ class ChronoTrack:
     def entry_key(self, distance: Distance, index: int) -> str:
         """Return an entry's id."""
         return str(ENTRY_BASE + distance.uid * BLOCK + index)
+
+    def result_key(self, distance: Distance, index: int) -> str:
+        """Return what names an athlete's result rows: their entry."""
+        return self.entry_key(distance, index)
 
     def place_key(self, distance: Distance) -> str:
         """Return the id by which a transfer names its target."""
@@ -763,7 +767,7 @@ class ChronoTrack:
         index = source.index_at(distance, position) if position >= 0 else -1 - position
         who = self.entrant(partner, distance, index)
         full = interval == len(distance.course.splits)
-        style = occasion.uid % 4 // 2
+        style = 1 if distance.from_file else occasion.uid % 4 // 2
         name, metres = ("Full Course", distance.course.metres) if full else distance.course.splits[interval]
         timing = source.timing(distance, max(0, position))
         offset = timing.offset if timing is not None else 0
@@ -779,6 +783,11 @@ class ChronoTrack:
         shift = self.state.occasion_changes(CHRONOTRACK, partner, occasion).shift
         start = distance.start + shift
         net = max(1, gun - offset) if gun is not None else None
+        reached = gun
+        if not full and distance.from_file:
+            gun, net = None, gun  # files give times on the way from the start mat on
+        if full and timing is not None and index not in changes.corrected:
+            gun, net = gun if timing.has_gun else None, net if timing.has_net else None
         kilometres = occasion.venue[3] != "US"
         per = metres / (1000 if kilometres else 1609.344)
         record: Record = {
@@ -809,7 +818,7 @@ class ChronoTrack:
             "results_pace_unit": "min/km" if kilometres else "min/mi",
             "results_start_time": str(start),
             "results_begin_chip_time": f"{start + offset / 10:.2f}",
-            "results_end_chip_time": f"{start + gun / 10:.2f}" if gun is not None else "",
+            "results_end_chip_time": f"{start + reached / 10:.2f}" if reached is not None else "",
             "results_penalty_time": "",
             "results_time_with_penalty": "",
             "results_gun_time_with_penalty": "",
@@ -920,7 +929,9 @@ class ChronoTrack:
         changes = self.state.changes(CHRONOTRACK, partner, stretch.distance)
         touched = [changes.rescored_at, *changes.result_modified.values(), *(at for _, at in changes.posts)]
         last = min(stretch.stop, stretch.distance.finishers) - 1
-        if last >= 0:
+        if stretch.distance.from_file:
+            touched.append(self.state.source.occasion(stretch.distance.uid // 4).end)
+        elif last >= 0:
             touched.append(
                 min(stretch.distance.start + self._passed(stretch.distance, stretch.interval, last) // 10, START)
             )

@@ -437,6 +437,10 @@ class RunSignup:
         """Return a registration's id."""
         return self.registration_id(distance, index)
 
+    def result_key(self, distance: Distance, index: int) -> int:
+        """Return the id of an entry's result row."""
+        return RESULT_BASE + distance.uid * BLOCK + index
+
     def event_key(self, distance: Distance) -> int:
         """Return an event's id."""
         return EVENT_BASE + distance.uid
@@ -813,7 +817,7 @@ class RunSignup:
         gender = None if entrant.gender == "X" and not supports_nb else entrant.gender
         registered = index < distance.registered or index >= ADDED
         record: Record = {
-            "result_id": RESULT_BASE + distance.uid * BLOCK + index,
+            "result_id": self.result_key(distance, index),
             "place": None,
             "bib": number_of(entrant.bib),
             "registration_id": self.registration_id(distance, index) if registered else None,
@@ -840,6 +844,7 @@ class RunSignup:
             record["pace"] = clock(int(gun / (distance.course.metres / 1609.344)) // 10 * 10, 0)
             if timing.flaw and index not in changes.corrected:
                 record["clock_time"] = ("1:6x:22", "0:00:07", "-0:03:11")[timing.flaw - 1]
+                record["chip_time"] = record["clock_time"] if record["chip_time"] else ""
         else:
             text = "DNF" if position is not None and position < distance.finishers + distance.did_not_finish else "DQ"
             record["clock_time"] = text
