@@ -64,9 +64,8 @@ def print_run(dsn: str, report: RunReport, seconds: float, *, demo: bool = False
                 published = {(row[0], row[1]): (row[2], row[3]) for row in cursor.fetchall()}
                 cursor.execute(QUARANTINED)
                 quarantined = {(row[0], row[1]): row[2] for row in cursor.fetchall()}
-            cursor.execute("select count(*) from hub.publications where inserted + updated + deleted > 0")
-            row = cursor.fetchone()
-            publications = row[0] if row else 0
+            cursor.execute("select exists (select 1 from hub.publications where run_id <> %s)", (report.run_id,))
+            is_first = cursor.fetchone() == (False,)
     finally:
         connection.close()
 
@@ -87,15 +86,12 @@ def print_run(dsn: str, report: RunReport, seconds: float, *, demo: bool = False
         )  # fmt: skip
     console.print(table)
 
-    err = Console(stderr=True, highlight=False)
+    err = Console(stderr=True, highlight=False, soft_wrap=True)
     if report.publication is None:
         err.print(f"\nLoaded in {seconds:.0f} s; nothing was built or published. Next: p88 publish")
         return
     saved_calls = sum(found.calls_saved for outcome in report.outcomes for found in outcome.streams.values())
-    kind = (
-        "first publish" if report.changed_rows and publications <= len(report.publication.relations) else "incremental"
-    )
-    if kind == "incremental":
+    if not is_first:
         what = (
             f"{report.changed_rows:,} published rows changed"
             if report.changed_rows

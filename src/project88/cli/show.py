@@ -52,7 +52,7 @@ def _print_status(found: Status) -> None:
             title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False
         )
         for name in names.split(", "):
-            shown.add_column(name, justify="right" if name in NUMBERS else "left")
+            shown.add_column(name, justify="right" if name in NUMBERS else "left", no_wrap=True)
         for row in rows:
             shown.add_row(*(_text(value) for value in row))
         console.print(shown)
