@@ -178,8 +178,7 @@ class Session:
             for entry in stored.results:
                 detail = details.get(entry.expectation_config.meta["rule"])
                 if detail is not None and not detail.exception_info.get("raised_exception"):
-                    kept = {k: v for k, v in detail.result.items() if k not in _VALUES}
-                    entry.result = kept
+                    entry.result = _presentable(detail.result)
             store.set(key, stored)
 
     def write_docs(self, folder: Path) -> None:
@@ -211,13 +210,25 @@ class Session:
         shutil.rmtree(old, ignore_errors=True)
 
 
-_VALUES = frozenset(
-    {"unexpected_list", "partial_unexpected_list", "partial_unexpected_counts", "unexpected_index_list"}
-)
+def _presentable(result: dict[str, Any]) -> dict[str, Any]:
+    """Return a detailed result with keys where values would stand, and without the query over a dropped view."""
+    kept = {name: value for name, value in result.items() if not name.startswith(("unexpected_", "partial_"))}
+    for name in ("unexpected_count", "unexpected_percent"):
+        if name in result:
+            kept[name] = result[name]
+    sampled = result.get("partial_unexpected_index_list") or []
+    keys: set[str] = set()
+    for group in sampled:
+        found = group["row_key"]
+        keys.update(found if isinstance(found, list) else [found])
+    if keys:
+        kept["partial_unexpected_list"] = sorted(keys)
+    return kept
 
 
 def _closed(html: str) -> str:
     """Return the page without anything fetched from elsewhere, readable in a closed network."""
+    html = html.replace("Sampled Unexpected Values", "Keys of such rows")
     return _OUTSIDE.sub("", html).replace("</head>", f"{_STYLE}</head>", 1)
 
 

@@ -220,8 +220,8 @@ class Season:
         """Put a race."""
         self.put(
             "candidate.unified_races",
-            **self._below(race_id, event_id, partner), race_name="10K", fetched_date=READ,
-            **({"distance_m": 10_000} | other),
+            **(self._below(race_id, event_id, partner)
+               | {"race_name": "10K", "fetched_date": READ, "distance_m": 10_000} | other),
         )  # fmt: skip
 
     def participants(self, count: int = 1, partner: int = 1, first: int = 100, **other: Any) -> None:
