@@ -100,6 +100,10 @@ class Snapshot:
         """Return how many rows the last read left."""
         return len(self._before)
 
+    def __contains__(self, key: object) -> bool:
+        """Tell whether the last read left the row, or this one has met it."""
+        return key in self._before or key in self._after
+
     @property
     def seen(self) -> int:
         """Return how many different rows this read has met, rejected ones with a key included."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 import orjson
 from singer_sdk.exceptions import MaxRecordsLimitException
@@ -27,6 +27,16 @@ if TYPE_CHECKING:
     from tap_shared.tap import HubTap
 
 Pair = tuple[Any, Mapping[str, Any]]
+
+
+class Memory(Protocol):
+    """What `deliver` compares rows with: a snapshot, or several behind one face."""
+
+    def changed(self, key: str, record: Any) -> bool:
+        """Mark a row as seen and tell whether it is to be sent."""
+
+    def keep(self, key: str) -> None:
+        """Mark a rejected row as still there."""
 
 
 @dataclass(slots=True)
@@ -100,7 +110,7 @@ class HubStream(Stream):
         return None
 
     def deliver(
-        self, pairs: Sequence[Pair], tally: Tally | Mapping[Any, Tally], *, snapshot: Snapshot | None = None
+        self, pairs: Sequence[Pair], tally: Tally | Mapping[Any, Tally], *, snapshot: Memory | None = None
     ) -> Iterator[Record]:
         """Yield the rows of one answer: typed, checked, and with a snapshot only the changed ones.
 
@@ -150,17 +160,28 @@ class HubStream(Stream):
 
     def snapshot(self, state_value: str | None) -> Snapshot:
         """Return the snapshot that a bookmark holds."""
-        return Snapshot.from_state(state_value, self.edition)
+        snapshot = Snapshot.from_state(state_value, self.edition)
+        snapshot.send_all = self.hub.read_everything
+        return snapshot
 
     def finish_snapshot(
-        self, snapshot: Snapshot, tally: Tally, *, whole: bool = True, confirmed_empty: bool = False
+        self,
+        snapshot: Snapshot,
+        tally: Tally,
+        *,
+        whole: bool = True,
+        confirmed_empty: bool = False,
+        elsewhere: Callable[[str], bool] | None = None,
     ) -> str:
         """Write what vanished and what came back; return the new value for the bookmark.
 
         Raises EmptyAnswer when rows were there before and a whole read met none (unless confirmed).
+        What is `elsewhere`, in another partition, has moved and is no removal.
         """
         at = self.hub.clock()
         value, vanished = snapshot.finish(whole=whole, confirmed_empty=confirmed_empty, at=at)
+        if elsewhere is not None:
+            vanished = [key for key in vanished if not elsewhere(key)]
         for key in vanished:
             self.hub.removals.add(self.name, tally.scope, key, noticed_at=at)
         for key, noticed_at in snapshot.returned().items():

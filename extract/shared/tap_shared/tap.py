@@ -170,7 +170,8 @@ class HubTap(Tap):
             if text is not None and "integer" in kind.get("type", ()) and not text.strip().lstrip("-").isdecimal():
                 errors.append(f"setting {name} ({variable}) must be a whole number")
         if errors:
-            raise ConfigValidationError("Config validation failed", errors=errors, schema=schema)
+            told = [f"STOPPED {cls.provider}: {error}" for error in errors]
+            raise ConfigValidationError("Config validation failed", errors=told, schema={})
         return parse_environment_config(schema, cls._env_var_prefix)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -201,7 +202,9 @@ class HubTap(Tap):
             errors += [f"setting {told}" for told in self._common_errors()]
             errors += [f"setting {told}" for told in self.settings_errors(self._config)]
         if errors and raise_errors:
-            raise ConfigValidationError("Config validation failed", errors=errors, schema={})
+            partner = self._config.get("timing_partner_id", "unknown")
+            told = [f"STOPPED {self.provider}, partner {partner}: {error}" for error in errors]
+            raise ConfigValidationError("Config validation failed", errors=told, schema={})
         return errors
 
     def _common_errors(self) -> Iterator[str]:
@@ -297,7 +300,8 @@ class HubTap(Tap):
         if not self._isolating:
             return False
         self.failures.append(line)
-        self.logger.error("%s", line)
+        # The word is what the application looks for in the log of a run.
+        self.logger.error("STOPPED %s", line)
         return True
 
     def sync_all(self) -> None:  # type: ignore[misc]  # final in the SDK; how a run ends is ours

@@ -20,6 +20,7 @@ from tap_runsignup.times import eastern_day, in_race_zone
 if TYPE_CHECKING:
     from tap_runsignup.tap import TapRunSignUp
 
+# The documented maximum.
 PAGE = 1000
 # Only a list of all races shows that one is gone, and whether an edited event counts as an edit of
 # its race is not documented. So the whole list is read once a day, changes in between.
@@ -50,6 +51,11 @@ class Directory:
         # Kept until the events stream's own turn, so that it is that stream which stops.
         self.events_error: StreamStopped | None = None
         self.by_race: dict[int, list[Event]] = {}
+
+    @property
+    def page_size(self) -> int:
+        """Return how many races to ask for at once."""
+        return min(self._tap.config["page_size"], PAGE)
 
     @property
     def races(self) -> HubStream:
@@ -100,7 +106,7 @@ class Directory:
         whole_at, since = _instant(own.get("whole_at")), _instant(own.get("replication_key_value"))
         # Both are the provider's clock: ours may be another.
         whole = tap.read_everything or since is None or whole_at is None or since - whole_at >= WHOLE_EVERY
-        params: dict[str, Any] = {"events": "T", "results_per_page": PAGE, "sort": "date ASC"}
+        params: dict[str, Any] = {"events": "T", "results_per_page": self.page_size, "sort": "date ASC"}
         if not whole and since is not None:
             params["modified_since"] = eastern_day(since - DAY_OF_OVERLAP)
         tally = races.tally(mode="whole" if whole else "changes")
@@ -143,7 +149,7 @@ class Directory:
 
         page, answer = 1, fetch(1)
         # The last page is the one with fewer rows than asked for.
-        while len(_races(answer.data, self.races)) >= PAGE:
+        while len(_races(answer.data, self.races)) >= self.page_size:
             page += 1
             coming = tap.ahead.soon(partial(fetch, page))
             yield answer
@@ -184,7 +190,7 @@ class Directory:
                     snapshots.race_of[str(event.get("event_id"))] = race_id
         taken = False
         try:
-            for row in events.deliver(pairs, tally, snapshot=snapshots):  # type: ignore[arg-type]
+            for row in events.deliver(pairs, tally, snapshot=snapshots):
                 yield events, row
             taken = True
         except StreamStopped as error:
@@ -232,8 +238,7 @@ class Directory:
     def _confirm_gone(self, snapshot: Snapshot, tally: Tally, events_tally: Tally) -> None:
         """Ask for each race that is no longer listed: only one that is not found counts as removed."""
         tap, events = self._tap, self.events
-        _, vanished = snapshot.finish(confirmed_empty=True)
-        for number, race_id in enumerate(map(int, vanished)):
+        for number, race_id in enumerate(map(int, snapshot.unseen())):
             if number >= MOST_CONFIRMATIONS:
                 snapshot.keep(str(race_id))
                 continue
@@ -261,9 +266,9 @@ class _Snapshots:
         self.by_race: dict[int, Snapshot] = {}
         self.race_of: dict[str, int] = {}
 
-    def changed(self, key: str, row: Record) -> bool:
+    def changed(self, key: str, record: Any) -> bool:
         """Compare with the snapshot of the row's race."""
-        return self.by_race[row["race_id"]].changed(key, row)
+        return self.by_race[record["race_id"]].changed(key, record)
 
     def keep(self, key: str) -> None:
         """Keep a rejected event."""

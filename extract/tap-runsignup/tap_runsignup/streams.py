@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +15,7 @@ from tap_shared.clock import as_text, from_text
 from tap_shared.columns import Column, Record, to_epoch, truth
 from tap_shared.errors import Gone, ShapeChanged, StreamStopped
 from tap_shared.http import Answer
-from tap_shared.snapshot import EmptyAnswer, Snapshot, canonical
+from tap_shared.snapshot import Snapshot, canonical
 from tap_shared.stream import HubStream, Pair, Tally
 
 from tap_runsignup.directory import Event
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PAGE = 2500
 # Keeps the URL short; no page says how many ids a list may hold.
 EVENTS_A_CALL = 50
-# Changes of a result set itself and deleted results show in a whole read only.
+# How often what was read by its changes is read whole.
 WHOLE_EVERY = timedelta(days=1)
 # Results may be tried out in the morning, and start times are entered by hand.
 BEFORE_THE_START = timedelta(hours=12)
@@ -54,6 +54,11 @@ class RunSignUpStream(HubStream):
     def directory(self) -> Directory:
         """Return the account's races and events."""
         return self.hub.directory  # type: ignore[attr-defined]
+
+    @property
+    def page_size(self) -> int:
+        """Return how many rows to ask for at once."""
+        return self.hub.config["page_size"]
 
     @property
     def overlap(self) -> timedelta:
@@ -171,7 +176,7 @@ class RegistrationStream(RunSignUpStream):
     _asked: frozenset[int] = frozenset()
 
     def groups(self) -> Iterator[Group]:
-        """Yield what is to be read: events without a bookmark whole, the others from the earliest bookmark."""
+        """Yield what is to be read: of each race the events to read whole, and those to read changes of."""
         saved = 0
         for race_id, events in self.directory:
             by_since: dict[bool, list[tuple[int, Event]]] = {}
@@ -181,10 +186,9 @@ class RegistrationStream(RunSignUpStream):
                 bookmark = self.bookmarks.get({"event_id": event.event_id})
                 if self.is_settled(event, bookmark):
                     saved += 1
-                    continue
-                since = None if self.hub.read_everything else bookmark.get("replication_key_value")
-                at = epoch(from_text(since)) if since else 0
-                by_since.setdefault(at > 0, []).append((at, event))
+                else:
+                    since = self.since(event, bookmark)
+                    by_since.setdefault(since is None, []).append((since or 0, event))
             for marked in by_since.values():
                 marked.sort(key=lambda item: item[1].event_id)
                 for start in range(0, len(marked), EVENTS_A_CALL):
@@ -192,13 +196,25 @@ class RegistrationStream(RunSignUpStream):
                     yield Group(race_id, [event for _, event in part], min(at for at, _ in part) or None)
         self.skipped(saved)
 
+    def since(self, event: Event, bookmark: Mapping[str, Any]) -> int | None:
+        """Return from when on changes are enough; None where a whole read is due."""
+        value, whole_at = bookmark.get("replication_key_value"), bookmark.get("whole_at")
+        if self.hub.read_everything or not value or not whole_at:
+            return None
+        # Once a day, and a last time before the event is settled: whatever an increment did not
+        # show (an answer that was empty by accident, a row that was taken away without a trace)
+        # is found then.
+        if self.hub.is_over(event.ends_at) or self.hub.now() - from_text(whole_at) >= WHOLE_EVERY:
+            return None
+        return epoch(from_text(value))
+
     def fetch(self, group: Group, after: int | None = None) -> Answer:
         """Call for one page: what has a higher id than the last one of the page before."""
         # By id and not by page number: a registration that is added or removed between two calls
         # would shift all pages after it, and one row would never be seen.
         params: dict[str, Any] = {
             "event_id": group.ids,
-            "results_per_page": PAGE,
+            "results_per_page": self.page_size,
             "sort": "registration_id ASC",
             **self.flags,
         }
@@ -214,33 +230,61 @@ class RegistrationStream(RunSignUpStream):
             yield from self._group(group, first)
 
     def _group(self, group: Group, first: Future[Answer]) -> Iterator[Record]:
+        contexts = {event.event_id: {"event_id": event.event_id} for event in group.events}
+        bookmarks = {number: self.bookmarks.get(context) for number, context in contexts.items()}
+        memory = ByEvent({number: self.snapshot(found.get("snapshot")) for number, found in bookmarks.items()})
+        whole = group.since is None
+        tallies = {number: self.tally(str(number), "whole" if whole else "changes") for number in contexts}
+        for other in list(tallies.values())[1:]:
+            other.saved = 1
         try:
-            answer = first.result()
-        except Gone as gone:
-            if len(group.events) == 1:
-                self.logger.warning("%s; left out", gone)
-                return
-            # One of several: find out which by asking for each.
+            yield from self._pages(group, first, tallies, memory)
+            if whole and memory.is_doubtful():
+                # Empty where there was something, or at the very first sight: ask again before believing it.
+                yield from self._pages(group, self.hub.ahead.soon(partial(self.fetch, group)), tallies, memory)
+        except AskApart:
             for part in group.apart():
                 yield from self._group(part, self.hub.ahead.soon(partial(self.fetch, part)))
             return
-        mode = "whole" if group.since is None else "changes"
-        tallies = {event.event_id: self.tally(str(event.event_id), mode) for event in group.events}
-        tally = next(iter(tallies.values()))
-        asked = frozenset(tallies)
-        for other in list(tallies.values())[1:]:
-            other.saved, other.provider_clock = 1, answer.provider_clock
-        bookmark, after = answer.provider_clock, -1
+        except Gone as gone:
+            self.logger.warning("%s; left out", gone)
+            return
+        for event in group.events:
+            number = event.event_id
+            tally, snapshot = tallies[number], memory.by_event[number]
+            tally.at_provider = snapshot.seen if whole else None
+            value = self.finish_snapshot(
+                snapshot,
+                tally,
+                whole=whole,
+                confirmed_empty=True,
+                elsewhere=partial(self._is_in_another, group, event, memory),
+            )
+            self.report(tally)
+            self._commit(event, tally, bookmarks[number], value, whole=whole)
+
+    def _pages(
+        self, group: Group, first: Future[Answer], tallies: dict[int, Tally], memory: ByEvent
+    ) -> Iterator[Record]:
+        tally, *others = tallies.values()
+        try:
+            answer = first.result()
+        except Gone:
+            if others:
+                # One of several: asked for one by one it shows which.
+                raise AskApart from None
+            raise
+        for other in others:
+            other.provider_clock = other.provider_clock or answer.provider_clock
+        after = -1
         while True:
             tally.answered(answer)
             pairs = rows_of(answer.data, self, group)
-            if len(pairs) > PAGE and len(group.events) > 1:
-                # A page for each event and not for all together: ids of one say nothing about another's.
-                for part in group.apart():
-                    yield from self._group(part, self.hub.ahead.soon(partial(self.fetch, part)))
-                return
+            if len(pairs) > self.page_size and others:
+                # A page for each event and not for all together: the highest id of all says nothing then.
+                raise AskApart
             coming = None
-            if len(pairs) >= PAGE:
+            if len(pairs) >= self.page_size:
                 last = max((r["registration_id"] for r, _ in pairs if _has_id(r)), default=after)
                 if last <= after:
                     raise StreamStopped(
@@ -249,25 +293,41 @@ class RegistrationStream(RunSignUpStream):
                     )
                 after = last
                 coming = self.hub.ahead.soon(partial(self.fetch, group, after))
-            self._asked = asked
-            yield from self.deliver(pairs, tallies)
+            self._asked = frozenset(tallies)
+            yield from self.deliver(pairs, tallies, snapshot=memory)
             if coming is None:
-                break
+                return
             answer = coming.result()
-        for event in group.events:
-            counted = tallies[event.event_id]
-            counted.at_provider = counted.received if group.since is None else None
-            self.report(counted)
-            self._commit(event, bookmark)
 
-    def _commit(self, event: Event, clock: datetime | None) -> None:
-        context = {"event_id": event.event_id}
+    def _is_in_another(self, group: Group, event: Event, memory: ByEvent, key: str) -> bool:
+        """Tell whether a registration moved to another event of its race: then it is not gone."""
+        for other in self.directory.by_race.get(group.race_id, []):
+            if other.event_id == event.event_id:
+                continue
+            if other.event_id not in memory.by_event:
+                context = {"event_id": other.event_id}
+                memory.others[other.event_id] = memory.others.get(other.event_id) or self.snapshot(
+                    self.bookmarks.get(context).get("snapshot")
+                )
+                if key in memory.others[other.event_id]:
+                    return True
+            elif key in memory.by_event[other.event_id]:
+                return True
+        return False
+
+    def _commit(self, event: Event, tally: Tally, bookmark: Mapping[str, Any], snapshot: str, *, whole: bool) -> None:
+        clock = tally.provider_clock
         # Without the provider's clock the old bookmark stays: later than it ours might be.
-        old = self.bookmarks.get(context).get("replication_key_value")
+        value = bookmark.get("replication_key_value") if clock is None else as_text(clock - self.overlap)
+        whole_at = (None if clock is None else as_text(clock)) if whole else bookmark.get("whole_at")
+        # What is not read again needs no memory of its rows: all of them would be megabytes of state.
+        settled = whole and self.hub.is_over(event.ends_at)
         self.commit(
-            context,
-            replication_key_value=old if clock is None else as_text(clock - self.overlap),
-            settled=True if self.hub.is_over(event.ends_at) else None,
+            {"event_id": event.event_id},
+            replication_key_value=value,
+            whole_at=None if settled else whole_at,
+            snapshot=None if settled else snapshot,
+            settled=True if settled else None,
         )
 
     def check(self, row: Record, record: Record) -> tuple[str, str] | None:
@@ -279,6 +339,33 @@ class RegistrationStream(RunSignUpStream):
         if row["event_id"] not in self._asked:
             return "event_id", "of another event than asked for"
         return None
+
+
+class AskApart(Exception):  # noqa: N818 - what is to be done
+    """The events of a group have to be asked for one by one."""
+
+
+class ByEvent:
+    """The snapshots of several events behind the face of one."""
+
+    def __init__(self, by_event: dict[int, Snapshot]) -> None:
+        """Hold one snapshot for each event of a group."""
+        self.by_event = by_event
+        self.others: dict[int, Snapshot] = {}
+
+    def changed(self, key: str, record: Any) -> bool:
+        """Compare with the snapshot of the row's event."""
+        return self.by_event[record["event_id"]].changed(key, record)
+
+    def keep(self, key: str) -> None:
+        """Keep a rejected row where it was."""
+        for snapshot in self.by_event.values():
+            snapshot.keep(key)
+
+    def is_doubtful(self) -> bool:
+        """Tell whether an event lost all its rows, or none of them has any."""
+        lost = any(len(snapshot) and not snapshot.seen for snapshot in self.by_event.values())
+        return lost or not any(len(snapshot) or snapshot.seen for snapshot in self.by_event.values())
 
 
 def _has_id(record: Any) -> bool:
@@ -454,8 +541,13 @@ class Results(RunSignUpStream):
         if self.hub.is_over(event.ends_at):
             # The last one: afterwards the event is settled.
             return None
-        whole_at = bookmark.get("whole_at")
-        if whole_at is None or self.hub.now() - from_text(whole_at) >= WHOLE_EVERY:
+        if bookmark.get("rows", 0) < self.page_size:
+            # One call either way, and only the whole shows what was deleted.
+            return None
+        now, whole_at = self.hub.now(), bookmark.get("whole_at")
+        # Corrections grow rarer: an hour apart on the day, a tenth of the event's age later.
+        age = now - event.ends_at if event.ends_at is not None else timedelta()
+        if whole_at is None or now - from_text(whole_at) >= max(timedelta(hours=1), age / 10):
             return None
         return epoch(from_text(bookmark["replication_key_value"]))
 
@@ -468,7 +560,7 @@ class Results(RunSignUpStream):
         params: dict[str, Any] = {
             "event_id": event.event_id,
             "page": page,
-            "results_per_page": PAGE,
+            "results_per_page": self.page_size,
             # The number of rows that the whole set holds tells a deletion, which no increment shows.
             "include_total_finishers": "T",
             "supports_nb": "T",
@@ -492,7 +584,7 @@ class Results(RunSignUpStream):
             unchanged = read.sets == (bookmark.get("sets") or {})
             if unchanged and read.finishers is not None and rows - read.finishers == bookmark.get("unranked"):
                 self.report(tally)
-                self._commit(event, tally, dict(bookmark), snapshot=value)
+                self._commit(event, tally, dict(bookmark) | {"rows": rows}, snapshot=value)
                 return
             # A set was renamed, made official or taken back, or rows are fewer than they should be.
             counted = read.finishers
@@ -503,11 +595,9 @@ class Results(RunSignUpStream):
             found_nothing = tally.sent == before and snapshot.seen == len(snapshot)
             # Where the number of a filtered answer is no total, asking for it saves nothing.
             probe = not (unchanged and found_nothing and counted != read.finishers)
-        try:
-            _, vanished = snapshot.finish()
-        except EmptyAnswer:
-            vanished = ["all"]
-        if vanished and (read.pages > 1 or snapshot.seen == 0):
+        over = self.hub.is_over(event.ends_at)
+        moved = read.pages > 1 or snapshot.seen == 0
+        if (snapshot.unseen() and moved) or (over and snapshot.seen == 0):
             # Rows may have moved across a page's edge between two calls, and an empty answer may be
             # an accident: only what is missing twice is gone.
             read = Whole()
@@ -520,12 +610,13 @@ class Results(RunSignUpStream):
             event,
             tally,
             {
+                "rows": snapshot.seen,
                 "sets": read.sets,
                 "unranked": None if read.finishers is None else snapshot.seen - read.finishers,
                 "whole_at": None if clock is None else as_text(clock),
                 # Without a count a changed row says nothing about deleted ones.
                 "probe": True if probe and read.finishers is not None and clock is not None else None,
-                "settled": True if self.hub.is_over(event.ends_at) else None,
+                "settled": True if over else None,
             },
             snapshot=value,
         )
@@ -571,7 +662,7 @@ class Results(RunSignUpStream):
                 read.finishers = finishers if counted else None
             coming = None
             # Whether a page is counted over all sets or for each, it is the last one when it is not full.
-            if len(pairs) >= PAGE:
+            if len(pairs) >= self.page_size:
                 coming = self.hub.ahead.soon(partial(self.fetch, event, since, read.pages + 1))
             yield from self.deliver(pairs, tally, snapshot=snapshot)
             if coming is None:
