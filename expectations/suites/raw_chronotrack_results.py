@@ -15,7 +15,7 @@ NEEDS = ("raw_chronotrack.results", "raw_chronotrack.events")
 
 VIEW = """
 select
-    'chronotrack/' || r.timing_partner_id || '/' || r.results_entry_id as row_key,
+    'chronotrack/' || r.timing_partner_id || '/' || r.event_id || '/' || r.results_entry_id as row_key,
     r.timing_partner_id::int as timing_partner_id,
     'chronotrack'::text as source_provider,
     r.record,

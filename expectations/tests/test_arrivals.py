@@ -102,10 +102,10 @@ def test_chronotrack_rows_are_held_back_under_the_key_they_would_be_published_wi
     assert season.held() == {
         ("chronotrack/1/9", "race_ends_after_it_starts"),
         ("chronotrack/1/81", "entry_has_its_race"),
-        ("chronotrack/1/91", "finish_mat_after_start_mat"),
+        ("chronotrack/1/40021/91", "finish_mat_after_start_mat"),
     }
     assert {(w.rule, tuple(w.sample_keys)) for w in report.warnings} == {
-        ("split_mat_after_start_mat", ("chronotrack/1/92",))
+        ("split_mat_after_start_mat", ("chronotrack/1/40021/92",))
     }
 
 
