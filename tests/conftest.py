@@ -22,8 +22,6 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from project88 import db, tenancy
-
 PASSWORD = "harbour lights"
 SETTINGS = {
     "fsync": "off",
@@ -146,14 +144,14 @@ def _fresh_database(server: Server) -> Iterator[str]:
         with administrator.cursor() as cursor:
             cursor.execute(sql.SQL("create database {}").format(database))
         yield server.dsn(name)
-        connection = db.connect(server.dsn(name))
-        with connection:
-            # Roles belong to the server: they would outlive the database.
-            tenancy.drop_roles(connection)
-        connection.close()
     finally:
         with administrator.cursor() as cursor:
+            # By force: a test that failed may have left a session open.
             cursor.execute(sql.SQL("drop database if exists {} with (force)").format(database))
+            # Roles belong to the server: they would outlive the database.
+            cursor.execute("select rolname from pg_roles where starts_with(rolname, %s)", (f"{name}_",))
+            for (role,) in cursor.fetchall():
+                cursor.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
         administrator.close()
 
 

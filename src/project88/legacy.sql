@@ -17,7 +17,7 @@ select
     e.registration_opens_at at time zone 'UTC' as registration_opens,
     e.event_type,
     -- The number that the provider wrote, whatever its unit ('13.1 Miles'); unified_races has metres.
-    substring(e.provider_fields ->> 'distance' from '^\s*([0-9]{1,8}(?:\.[0-9]+)?)')::numeric(10, 2) as distance,
+    substring(e.provider_fields ->> 'distance' from '^\s*([0-9]{1,8}(?:\.[0-9]+)?)(?![0-9,])')::numeric(10, 2) as distance,
     (e.provider_fields ->> 'volunteer')::boolean as volunteer,
     (e.provider_fields ->> 'require_dob')::boolean as require_dob,
     (e.provider_fields ->> 'require_phone')::boolean as require_phone,
