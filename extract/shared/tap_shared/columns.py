@@ -209,6 +209,16 @@ class Reject:
     given: Mapping[str, Any] = a_field(default_factory=dict)
 
 
+class Unfit(Exception):  # noqa: N818 - it becomes a Reject
+    """A record that will not be typed."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        """Name the field at fault."""
+        super().__init__(reason)
+        self.field = field
+        self.reason = reason
+
+
 @dataclass(slots=True)
 class TypedPage:
     """What one answer's records became."""
@@ -227,15 +237,19 @@ class Typer:
 
     def __init__(self, columns: Sequence[Column], keys: Sequence[str]) -> None:
         """Group the columns by the object that holds them, in the order of the columns."""
-        grouped: dict[tuple[str, ...], list[tuple[str, str, Convert, bool, frozenset[Any] | None]]] = {}
+        grouped: dict[tuple[str, ...], tuple[list[tuple[str, str]], list[tuple[str, str, Convert, bool]]]] = {}
         self._columns = [column for column in columns if not column.given]
         for column in self._columns:
             if column.within is not None:
                 continue
             *parents, last = column.keys
-            convert = column.convert or CONVERTERS[column.type]
-            grouped.setdefault(tuple(parents), []).append((column.name, last, convert, column.required, column.known))
-        self._plan = tuple((parents, tuple(fields)) for parents, fields in grouped.items())
+            texts, others = grouped.setdefault(tuple(parents), ([], []))
+            if column.type == "text" and column.convert is None and not column.required:
+                texts.append((column.name, last))
+            else:
+                others.append((column.name, last, column.convert or CONVERTERS[column.type], column.required))
+        self._plan = tuple((parents, tuple(texts), tuple(others)) for parents, (texts, others) in grouped.items())
+        self._known = tuple((c.name, c.known | {None, ""}) for c in self._columns if c.known is not None)
         self._within = tuple(column for column in self._columns if column.within is not None)
         self._keys = tuple(keys)
         self._key_columns = {column.name: column for column in self._columns if column.name in keys}
@@ -260,12 +274,26 @@ class Typer:
         return page
 
     def _one(self, record: Any, given: Mapping[str, Any], check: Check | None, page: TypedPage) -> None:
+        try:
+            row = self._row(record, given, page)
+            wrong = check(row, record) if check is not None else None
+        except Unfit as unfit:
+            wrong = unfit.field, unfit.reason
+        if wrong is not None:
+            page.rejects.append(Reject(*wrong, record, self.key_of(record, given), given))
+            return
+        keys = self._keys
+        key = str(row[keys[0]]) if len(keys) == 1 else "/".join([str(row[k]) for k in keys])
+        row["record"] = record
+        page.rows.append((key, row, record))
+
+    def _row(self, record: Any, given: Mapping[str, Any], page: TypedPage) -> Record:
         name = ""
         try:
             if type(record) is not dict:
                 raise ValueError(f"expected an object, {_got(record)}")
             row = dict(given)
-            for parents, fields in self._plan:
+            for parents, texts, others in self._plan:
                 source: Any = record
                 for parent in parents:
                     name = parent
@@ -275,28 +303,27 @@ class Typer:
                         break
                     if type(source) is not dict:
                         raise ValueError(f"expected an object, {_got(source)}")
-                for name, key, convert, required, known in fields:
-                    value = source.get(key)
+                get = source.get
+                # Most columns are texts that came as texts: a call for each would double the cost.
+                for name, key in texts:
+                    value = get(key)
+                    row[name] = value if type(value) is str or value is None else to_text(value)
+                for name, key, convert, required in others:
+                    value = get(key)
                     if value is not None:
                         value = convert(value)
-                    if value is None and required:
-                        raise ValueError("null" if key in source else "missing")
+                    if required and (value is None or value == ""):
+                        raise ValueError("empty" if value == "" else "null" if key in source else "missing")
                     row[name] = value
-                    if known is not None and value is not None and value not in known:
-                        page.unknown.add((name, str(value)[:60]))
+            for name, known in self._known:
+                if row[name] not in known:
+                    page.unknown.add((name, str(row[name])[:60]))
             for column in self._within:
                 name = column.name
                 row[name] = self._convert_within(column, record, given)
-            if check is not None and (wrong := check(row, record)) is not None:
-                page.rejects.append(Reject(*wrong, record, self.key_of(record, given), given))
-                return
         except (ValueError, TypeError, AttributeError) as error:
-            page.rejects.append(Reject(name, str(error), record, self.key_of(record, given), given))
-            return
-        keys = self._keys
-        key = str(row[keys[0]]) if len(keys) == 1 else "/".join([str(row[k]) for k in keys])
-        row["record"] = record
-        page.rows.append((key, row, record))
+            raise Unfit(name, str(error)) from None
+        return row
 
     @staticmethod
     def _convert_within(column: Column, record: Record, given: Mapping[str, Any]) -> Any:

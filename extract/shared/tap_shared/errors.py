@@ -8,6 +8,9 @@ from __future__ import annotations
 class TapError(Exception):
     """Anything a tap reports; its text is one line and holds no secret."""
 
+    # How many calls it took to find out.
+    calls = 0
+
 
 class StreamStopped(TapError):
     """A stream cannot go on; the other streams can."""

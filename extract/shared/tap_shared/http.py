@@ -213,7 +213,9 @@ class Client:
         try:
             return retrying(attempt)
         except Verdict as verdict:
-            raise self._error(verdict, shown, stream, calls) from None
+            error = self._error(verdict, shown, stream, calls)
+            error.calls = calls
+            raise error from None
         except BudgetExhausted as exhausted:
             raise LimitReached(f"{self.where(stream)}: {shown}: {exhausted}") from None
 

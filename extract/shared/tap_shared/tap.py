@@ -291,6 +291,7 @@ class HubTap(Tap):
     def fail(self, stream: HubStream, error: Exception) -> bool:
         """Log one line about a stream that stopped; False when the error is to be raised instead."""
         if isinstance(error, TapError):
+            stream.totals.calls += error.calls
             line = redact(str(error))
         else:
             told = redact(f"{type(error).__name__}: {error}").replace("\n", " ")

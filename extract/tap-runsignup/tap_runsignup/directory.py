@@ -47,7 +47,7 @@ class Directory:
     def __init__(self, tap: TapRunSignUp) -> None:
         """Look at what the state knows."""
         self._tap = tap
-        self._read = False
+        self._read = self._failed = False
         # Kept until the events stream's own turn, so that it is that stream which stops.
         self.events_error: StreamStopped | None = None
         self.by_race: dict[int, list[Event]] = {}
@@ -75,6 +75,13 @@ class Directory:
     def __iter__(self) -> Iterator[tuple[int, list[Event]]]:
         """Yield each race with its events, in a fixed order."""
         self.ensure()
+        if self._failed:
+            # Better the events known than none; the run ends with an error either way.
+            self._tap.logger.warning(
+                "%s: the list of races was not read: going on with the %d races known from before",
+                self._tap.where(),
+                len(self.by_race),
+            )
         yield from sorted(self.by_race.items())
 
     def _remember(self) -> None:
@@ -98,6 +105,9 @@ class Directory:
         except GeneratorExit:
             # Only this reader had enough (`--test` takes one row); the next one needs all.
             self._read = False
+            raise
+        except BaseException:
+            self._failed = True
             raise
 
     def _walk(self) -> Iterator[tuple[HubStream, Record]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from tap_shared.clock import wall_to_utc, zone
@@ -33,6 +34,14 @@ def wall(text: Any) -> datetime | None:
 
 def eastern(text: Any) -> str | None:
     """Return the UTC instant of a time in US Eastern."""
+    if type(text) is not str:
+        raise TypeError(f"expected a time, got {type(text).__name__}")
+    return _eastern(text)
+
+
+# Entries come in bursts, and their times in whole minutes.
+@lru_cache(maxsize=16_384)
+def _eastern(text: str) -> str | None:
     time = wall(text)
     return None if time is None else wall_to_utc(time, EASTERN).isoformat()
 
