@@ -46,8 +46,8 @@ class Snapshot:
         self._edition = edition
         self._before: dict[str, bytes] = {}
         self._gone: dict[str, int] = {}
-        self._after: dict[str, bytes] = {}
-        self._kept: set[str] = set()
+        self._sent: dict[str, bytes] = {}
+        self._seen: set[str] = set()
         self._returned: dict[str, datetime] = {}
         # Set to have every row met count as changed; vanished and returning rows are found as ever.
         self.send_all = False
@@ -107,39 +107,39 @@ class Snapshot:
     @property
     def seen(self) -> int:
         """Return how many different rows this read has met, rejected ones with a key included."""
-        return len(self._after) + len(self._kept - self._after.keys())
+        return len(self._seen)
 
     @property
     def added(self) -> int:
-        """Return how many rows this read has met that were not there before."""
-        return len(self._after.keys() - self._before.keys())
+        """Return how many rows this read has met and delivered that were not there before."""
+        return len((self._seen & self._sent.keys()) - self._before.keys())
 
     def unseen(self) -> list[str]:
         """Return the rows of the last read that this one has not met."""
-        return sorted(self._before.keys() - self._after.keys())
+        return sorted(self._before.keys() - self._seen)
+
+    def restart(self) -> None:
+        """Forget which rows were met, for reading once more; what was delivered stays known."""
+        self._seen.clear()
 
     def changed(self, key: str, record: Any) -> bool:
         """Mark the row as seen and tell whether it is new, other than when last sent, or back."""
         hasher = self._hasher.copy()
         hasher.update(canonical(record))
         now = hasher.digest()
-        # A row met twice in one read is compared with what was sent last, so that the last one wins.
-        last = self._after.get(key)
+        self._seen.add(key)
+        # A row met twice is compared with what was sent last, so that the last one wins.
+        last = self._sent.get(key)
         if last is None:
             last = None if self.send_all else self._before.get(key)
             if last is None and key in self._gone:
                 self._returned[key] = datetime.fromtimestamp(self._gone.pop(key), UTC)
-        self._after[key] = now
+        self._sent[key] = now
         return now != last
 
     def keep(self, key: str) -> None:
-        """Mark a row as still there although its record was rejected."""
-        before = self._before.get(key)
-        if before is not None:
-            # The old hash stays: what was delivered last is still what the target holds.
-            self._after.setdefault(key, before)
-        else:
-            self._kept.add(key)
+        """Mark a row as still there although its record was rejected: what was sent last stays."""
+        self._seen.add(key)
 
     def returned(self) -> dict[str, datetime]:
         """Return the keys that had vanished and are back, with when they were missed."""
@@ -152,13 +152,15 @@ class Snapshot:
 
         With `whole=False` (a read of changes only) rows that were not met are kept.
         """
+        known = self._before | self._sent
         if not whole:
-            return self._dump(self._before | self._after, self._gone), []
-        if self._before and not self.seen and not confirmed_empty:
+            return self._dump(known, self._gone), []
+        if self._before and not self._seen and not confirmed_empty:
             raise EmptyAnswer(f"no rows where the last read had {len(self._before)}")
         noticed = int((at or datetime.now(UTC)).timestamp())
-        vanished = sorted(self._before.keys() - self._after.keys())
-        return self._dump(self._after, self._gone | dict.fromkeys(vanished, noticed)), vanished
+        vanished = sorted(known.keys() - self._seen)
+        rows = {key: digest for key, digest in known.items() if key in self._seen}
+        return self._dump(rows, self._gone | dict.fromkeys(vanished, noticed)), vanished
 
     def _dump(self, rows: dict[str, bytes], gone: dict[str, int]) -> str:
         # Sorted keys lie beside their likes, which halves them; hashes do not compress.

@@ -126,6 +126,21 @@ def test_rejected_rows_are_rows_so_the_answer_is_not_empty():
     assert snapshot.finish()[1] == ["1"]
 
 
+def test_a_read_begun_anew_removes_what_only_its_first_attempt_met():
+    state, _, _ = read(None, {"1": "a", "2": "b"})
+    snapshot = Snapshot.from_state(state)
+    first = [snapshot.changed(key, record) for key, record in (("1", "a"), ("2", "c"), ("3", "d"))]
+    snapshot.restart()
+    second = [snapshot.changed(key, record) for key, record in (("1", "a"), ("2", "c"))]
+
+    state, vanished = snapshot.finish()
+
+    assert first == [False, True, True]
+    assert second == [False, False]
+    assert vanished == ["3"]  # it was sent, so its removal is told as well
+    assert read(state, {"1": "a", "2": "c"})[1:] == (set(), [])
+
+
 def test_all_rows_can_be_asked_for_again_without_losing_sight_of_removals():
     state, _, _ = read(None, {"1": "a", "2": "b"})
     snapshot = Snapshot.from_state(state)

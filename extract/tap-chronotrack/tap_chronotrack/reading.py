@@ -32,7 +32,7 @@ class Whole:
     keyless: int = 0
     # As the provider counts, where it does.
     row_count: int | None = None
-    last_modified: str | None = None
+    first: Page | None = None
 
 
 class ChronotrackStream(HubStream):
@@ -68,36 +68,39 @@ class ChronotrackStream(HubStream):
     ) -> Generator[Record, None, Whole]:
         """Yield all rows and return what the read came to.
 
-        Rows move between pages while an event is scored: fewer different rows than the provider
-        counts mean that some were missed. They are looked for until a read finds nothing new.
+        Rows move between pages while they are read. A count that differs between pages, or is higher
+        than the rows met, means that some were missed: the list is read again. A count that stays
+        higher than anything met twice holds repeated rows, and is believed no more.
         """
         whole = Whole()
-        confirmed_empty = False
+        met: set[int] = set()
         for _ in range(MOST_READS):
-            found_before, rejected = snapshot.seen, tally.rejected
-            whole.keyless = 0
+            rejected, counts = tally.rejected, set()
+            whole.keyless = number = 0
+            snapshot.restart()
             for page in read():
                 yield from self.deliver_page(page, given, tally, snapshot)
-                whole.row_count = page.row_count
-                # The first answer's: what changes while the pages are read is after it.
-                whole.last_modified = whole.last_modified or page.last_modified
+                number = page.number
+                counts.add(page.row_count)
+                # The first answer's headers count: what changes while the pages are read is after it.
+                whole.first = whole.first or page
                 if tally.rejected > rejected:
                     whole.keyless += self.keyless(page, given)
                     rejected = tally.rejected
             found = snapshot.seen + whole.keyless
+            whole.row_count = page.row_count
             tally.at_provider = found
-            if found == 0 and len(snapshot) and not confirmed_empty:
-                confirmed_empty = True
-                continue
-            # Where a second read finds nothing new, the provider counts repeated rows.
-            whole.complete = whole.row_count is None or found >= whole.row_count or found_before == snapshot.seen > 0
-            if whole.complete:
+            whole.complete = len(counts) == 1 and (found in met or found >= (whole.row_count or 0))
+            # Without a count, or with none left, a second read has to agree before anything counts as removed.
+            doubtful = found == 0 or (whole.row_count is None and number > 1)
+            if whole.complete and not (doubtful and snapshot.unseen() and found not in met):
                 break
+            met.add(found)
         if not whole.complete:
             tally.mode, tally.at_provider = "changes", None
             self.logger.warning(
-                "%s: event %s: %d of %s rows were met in %d reads: the others, and what was removed, next time",
-                *(self.hub.where(self.name), tally.scope or "-", snapshot.seen, whole.row_count, MOST_READS),
+                "%s: event %s: the list kept moving in %d reads: what was missed or removed is found next time",
+                *(self.hub.where(self.name), tally.scope or "-", MOST_READS),
             )
         elif whole.keyless > keyless_before:
             # A row that lost its key looks like one removed and one rejected: this time nothing counts as removed.
@@ -215,8 +218,8 @@ class EventStream(ChronotrackStream):
             except Gone as gone:
                 if self.tap.account.ask(event.id) == "gone":
                     # What this read had written before the event went away is gone as well.
-                    known, _ = snapshot.finish(whole=False)
-                    self.end(context, tally, self.open_snapshot(known))
+                    snapshot.restart()
+                    self.end(context, tally, snapshot)
                 else:
                     unreadable.append(EventUnreadable(f"{gone}, although event {event.id} is there: its rows stay"))
             except EventUnreadable as error:
@@ -234,7 +237,7 @@ class EventStream(ChronotrackStream):
         given = {"event_id": event.id}
         keyless = mark.get("keyless", 0)
         whole = yield from self.read_whole(self.reads_of(event, first), given, tally, snapshot, keyless)
-        self.remember(event, tally, snapshot, whole)
+        self.remember(event, mark, tally, snapshot, whole)
 
     def reads_of(self, event: Event, first: Page | None) -> Callable[[], Iterable[Page]]:
         """Return a function that reads all pages; the first time it begins with the page at hand."""
@@ -246,7 +249,7 @@ class EventStream(ChronotrackStream):
 
         return read
 
-    def remember(self, event: Event, tally: Tally, snapshot: Snapshot, whole: Whole) -> None:
+    def remember(self, event: Event, mark: Mark, tally: Tally, snapshot: Snapshot, whole: Whole) -> None:
         """Write removals and the read, then put the bookmark after them."""
         # A read that met nothing was made twice.
         value = self.finish_snapshot(snapshot, tally, whole=whole.complete, confirmed_empty=True)
@@ -256,9 +259,9 @@ class EventStream(ChronotrackStream):
             # It will not be read again, so its rows need not be remembered.
             self.commit(context, settled=True, calls=tally.calls)
         else:
-            self.commit(context, snapshot=value, calls=tally.calls, **self.more_to_remember(tally, snapshot, whole))
+            self.commit(context, snapshot=value, calls=tally.calls, **self.more_to_remember(mark, whole))
 
-    def more_to_remember(self, tally: Tally, snapshot: Snapshot, whole: Whole) -> dict[str, Any]:
+    def more_to_remember(self, mark: Mark, whole: Whole) -> dict[str, Any]:
         """Return what else to remember of a whole read."""
         return {"keyless": whole.keyless or None}
 
