@@ -1,0 +1,216 @@
+-- ChronoTrack sends a row per athlete and interval; a result is one athlete's whole course, with the rest as splits.
+-- Not materialized: both lateral joins below look up one entry's few rows by the primary key of the raw table, and
+-- only for the entries that the caller asks for.
+with intervals as not materialized (
+    select * from {{ ref('int_chronotrack_results_by_interval') }}
+),
+
+entries as (
+    select * from {{ ref('stg_chronotrack__entries') }}
+),
+
+events as (
+    select * from {{ ref('int_chronotrack_events_dated') }}
+),
+
+vocabulary as (
+    select * from {{ ref('status_vocabulary') }}
+    where source_provider = 'chronotrack'
+),
+
+athletes as (
+    select
+        timing_partner_id,
+        event_id,
+        participant_id,
+        bool_and(removed_at is not null) as is_removed,
+        max(removed_at) as removed_at,
+        max(read_at) as read_at,
+        max(changed_at) as changed_at,
+        max(changed_xid) as changed_xid
+    from intervals
+    group by timing_partner_id, event_id, participant_id
+),
+
+joined as (
+    select
+        athletes.*,
+        entries.participant_id as known_participant_id,
+        entries.race_id as entered_race_id,
+        entries.first_name as entered_first_name,
+        entries.last_name as entered_last_name,
+        entries.gender as entered_gender,
+        entries.bib_number as entered_bib_number,
+        entries.city as entered_city,
+        entries.state as entered_state,
+        entries.country as entered_country,
+        coalesce({{ age_on('events.event_date', 'entries.birth_date') }}, entries.age_as_sent) as entered_age,
+        entries.changed_at as entry_changed_at,
+        -- Only some words of an entry say how its race ended.
+        nullif(vocabulary.result_status, '') as entry_status,
+        greatest(athletes.changed_xid, entries.changed_xid, events.changed_xid) as last_changed_xid
+    from athletes
+    left join entries
+        on
+            athletes.timing_partner_id = entries.timing_partner_id
+            and athletes.participant_id = entries.participant_id
+    left join events
+        on
+            athletes.timing_partner_id = events.timing_partner_id
+            and athletes.event_id = events.event_id
+    left join vocabulary
+        on upper(entries.status_as_sent) = vocabulary.status_as_sent
+),
+
+timed as (
+    select
+        joined.*,
+        best.race_id,
+        best.timing_point_id,
+        best.is_finish,
+        best.bib_number,
+        best.first_name,
+        best.last_name,
+        best.gender,
+        best.gender_as_sent,
+        best.age_as_sent,
+        best.city,
+        best.state,
+        best.country,
+        best.hometown,
+        best.race_name,
+        best.bracket_name,
+        best.primary_bracket_name,
+        best.began_at,
+        best.ended_at,
+        best.unreadable,
+        best.status_in_time,
+        passed.splits,
+        passed.timing_point_ids,
+        case when best.is_finish then best.overall_place end as overall_place,
+        case when best.is_finish then best.chip_time_as_sent end as chip_time_as_sent,
+        case when best.is_finish then best.chip_seconds end as chip_seconds,
+        case when best.is_finish then best.gun_time_as_sent end as gun_time_as_sent,
+        case when best.is_finish then best.gun_seconds end as gun_seconds,
+        case when best.is_finish then best.pace end as pace,
+        case when best.is_finish then best.gun_pace end as gun_pace,
+        case when best.is_finish then best.penalty_time end as penalty_time,
+        coalesce(passed.has_unreadable_split, false) as has_unreadable_split
+    from joined
+    -- The row that speaks for the athlete: the whole course, or the farthest interval so far. A result that is
+    -- gone altogether keeps what was last known of it.
+    left join lateral (
+        select intervals.*
+        from intervals
+        where
+            joined.timing_partner_id = intervals.timing_partner_id
+            and joined.event_id = intervals.event_id
+            and joined.participant_id = intervals.participant_id
+            and (intervals.removed_at is null or joined.is_removed)
+        order by
+            intervals.is_finish desc,
+            intervals.chip_seconds is null asc,
+            intervals.ended_at desc nulls last,
+            intervals.distance_m desc nulls last,
+            intervals.timing_point_id asc
+        limit 1
+    ) as best on true
+    -- Splits stand in the order in which they were passed: names mislead ('5K' after '10K'), clocks do not.
+    left join lateral (
+        select
+            jsonb_agg(
+                jsonb_build_object(
+                    'name', intervals.timing_point_name,
+                    'distance_m', intervals.distance_m,
+                    'chip_seconds', intervals.chip_seconds,
+                    'gun_seconds', intervals.gun_seconds,
+                    'time_as_sent', intervals.chip_time_as_sent
+                )
+                order by
+                    intervals.ended_at,
+                    intervals.began_at,
+                    intervals.distance_m,
+                    intervals.chip_seconds,
+                    intervals.timing_point_id
+            ) as splits,
+            array_agg(intervals.timing_point_id order by intervals.timing_point_id) as timing_point_ids,
+            bool_or('results_time' = any(intervals.unreadable)) as has_unreadable_split
+        from intervals
+        where
+            joined.timing_partner_id = intervals.timing_partner_id
+            and joined.event_id = intervals.event_id
+            and joined.participant_id = intervals.participant_id
+            and not intervals.is_finish
+            and (intervals.removed_at is null or joined.is_removed)
+    ) as passed on true
+),
+
+judged as (
+    select
+        *,
+        case
+            when is_removed then 'removed'
+            when entry_status is not null then entry_status
+            when is_finish and status_in_time is not null then status_in_time
+            when chip_seconds is not null or gun_seconds is not null then 'finished'
+            -- Something was read on the course and no finish yet; a finish that cannot be read is no such thing.
+            when not is_finish or chip_time_as_sent is null then 'in_progress'
+            else 'unknown'
+        end as status
+    from timed
+)
+
+select
+    {{ entity_key('chronotrack', 'timing_partner_id', 'event_id', 'participant_id') }} as result_key,
+    'chronotrack' as source_provider,
+    timing_partner_id::int as timing_partner_id,
+    event_id,
+    {{ entity_key('chronotrack', 'timing_partner_id', 'event_id') }} as event_key,
+    coalesce(race_id, entered_race_id) as race_id,
+    {{ entity_key('chronotrack', 'timing_partner_id', 'coalesce(race_id, entered_race_id)') }} as race_key,
+    participant_id,
+    {{ entity_key('chronotrack', 'timing_partner_id', 'known_participant_id') }} as participant_key,
+    coalesce(bib_number, entered_bib_number) as bib_number,
+    coalesce(first_name, entered_first_name) as first_name,
+    coalesce(last_name, entered_last_name) as last_name,
+    coalesce(gender, entered_gender) as gender,
+    coalesce(age_as_sent, entered_age) as age,
+    coalesce(city, entered_city) as city,
+    coalesce(state, entered_state) as state,
+    coalesce(country, entered_country) as country,
+    chip_time_as_sent as results_time,
+    gun_time_as_sent as results_gun_time,
+    chip_seconds,
+    gun_seconds,
+    case when status not in ('did_not_finish', 'did_not_start', 'disqualified') then overall_place end as overall_place,
+    status,
+    case
+        when is_removed then removed_at
+        when entry_status is not null then entry_changed_at
+        else changed_at
+    end as status_changed_at,
+    is_removed,
+    null::boolean as is_preliminary,
+    splits,
+    jsonb_strip_nulls(jsonb_build_object(
+        'results_interval_id', case when is_finish then timing_point_id end,
+        -- The rows that are folded into this one: reconciliation finds each of them here.
+        'interval_ids', array_remove(
+            array_append(timing_point_ids, case when is_finish then timing_point_id end), null
+        ),
+        'results_hometown', hometown,
+        'results_race_name', race_name,
+        'results_bracket_name', bracket_name,
+        'results_primary_bracket_name', primary_bracket_name,
+        'results_pace', pace,
+        'results_gun_pace', gun_pace,
+        'results_penalty_time', penalty_time,
+        'results_begin_chip_time', began_at,
+        'results_end_chip_time', case when is_finish then ended_at end,
+        'results_rank', overall_place,
+        'gender_as_sent', case when gender is null then gender_as_sent end,
+        'unreadable', {{ unreadable_also('case when is_finish then unreadable end', 'splits', 'has_unreadable_split') }}
+    )) as provider_fields,
+    read_at as fetched_date,
+    last_changed_xid as changed_xid
+from judged

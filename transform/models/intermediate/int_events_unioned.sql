@@ -1,0 +1,37 @@
+{%- set columns = [
+    'event_name',
+    'occasion_id',
+    'occasion_name',
+    'event_date',
+    'starts_at',
+    'ends_at',
+    'registration_opens_at',
+    'time_zone',
+    'event_type',
+    'city',
+    'state',
+    'country',
+    'status',
+    'provider_fields',
+    'fetched_date',
+    'changed_xid',
+] -%}
+
+-- Columns are named in every branch: `union all` pairs them by position.
+select
+    {{ entity_key('runsignup', 'timing_partner_id', 'event_id') }} as event_key,
+    source_provider,
+    timing_partner_id::int as timing_partner_id,
+    event_id,
+    {{ columns | join(', ') }}
+from {{ ref('int_runsignup_events_with_race') }}
+
+union all
+
+select
+    {{ entity_key('chronotrack', 'timing_partner_id', 'event_id') }} as event_key,
+    source_provider,
+    timing_partner_id::int as timing_partner_id,
+    event_id,
+    {{ columns | join(', ') }}
+from {{ ref('int_chronotrack_events_dated') }}

@@ -1,0 +1,49 @@
+{%- set columns = [
+    'participant_key',
+    'source_provider',
+    'timing_partner_id',
+    'event_id',
+    'event_key',
+    'race_id',
+    'race_key',
+    'participant_id',
+    'external_id',
+    'first_name',
+    'middle_name',
+    'last_name',
+    'email',
+    'phone',
+    'gender',
+    'birth_date',
+    'age',
+    'age_as_sent',
+    'bib_number',
+    'city',
+    'state',
+    'country',
+    'postal_code',
+    'registration_date',
+    'status',
+    'status_as_sent',
+    'status_changed_at',
+    'is_removed',
+    'team_id',
+    'team_name',
+    'wave',
+    'division',
+    'currency',
+    'race_fee',
+    'amount_paid',
+    'provider_fields',
+    'fetched_date',
+    'changed_xid',
+] -%}
+
+-- Columns are named in every branch: `union all` pairs them by position.
+select {{ columns | join(', ') }}
+from {{ ref('int_runsignup_participants_resolved') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_chronotrack_entries_resolved') }}

@@ -1,0 +1,6 @@
+select
+    timing_partner_id,
+    source_provider,
+    stream
+from {{ ref('reconciliation') }}
+where received <> candidate + rejected + superseded + unaccounted
