@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
 
+# By whatever way they come in, these are sealed.
+SECRET_SETTINGS = {"api_key", "api_secret", "api_reg_secret", "password", "client_secret", "refresh_token"}
+
+
 @dataclass(frozen=True)
 class HubConnection:
     """A partner's account with a provider."""
@@ -86,6 +90,8 @@ def save(
     account: str = "main",
 ) -> None:
     """Add a connection or replace its settings and credentials."""
+    secrets = {name: value for name, value in settings.items() if name in SECRET_SETTINGS} | secrets
+    settings = {name: value for name, value in settings.items() if name not in SECRET_SETTINGS}
     sealed, key_id = vault.seal(vault.Owner(timing_partner_id, provider, account), secrets)
     with connection, connection.cursor() as cursor:
         cursor.execute(

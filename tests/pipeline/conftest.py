@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
+from project88.connections import SECRET_SETTINGS
 from tests.pipeline.harness import CHECKOUT, Hub, Sandbox, wait_for
 
 
@@ -46,9 +47,14 @@ def _connect(hub: Hub) -> None:
     assert hub.sandbox is not None
     for one in hub.sandbox.get("connections"):
         hub.p88("partner", "add", one["slug"], "--name", one["partner"])
-        values = [f"--set={key}={value}" for key, value in one["settings"].items() if key != "timing_partner_id"]
+        secret = one["secrets"] | {key: one["settings"][key] for key in one["settings"] if key in SECRET_SETTINGS}
+        values = [
+            f"--set={key}={value}"
+            for key, value in one["settings"].items()
+            if key != "timing_partner_id" and key not in secret
+        ]
         prefix = f"TAP_{one['provider'].upper()}_"
-        secrets = {prefix + key.upper(): value for key, value in one["secrets"].items()}
+        secrets = {prefix + key.upper(): value for key, value in secret.items()}
         subprocess.run(
             [str(Path(sys.executable).parent / "p88"), "connection", "add", one["slug"], one["provider"], *values],
             env=hub.environment | secrets, cwd=CHECKOUT, check=True, capture_output=True, text=True, timeout=120,

@@ -17,8 +17,8 @@ import requests
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-# When a row was read or published differs between two runs; the integer key is given in order of arrival.
-PASSING = {"id", "fetched_date", "published_at"}
+# When a row was read, noticed or published differs between two runs; the integer key is given in order of arrival.
+PASSING = {"id", "fetched_date", "status_changed_at", "published_at"}
 RELATIONS = (
     "unified_events",
     "unified_races",
@@ -110,7 +110,7 @@ class Hub:
     def published_at(self) -> dict[str, Any]:
         """Return when each relation's rows were last published: moves only when a row is written."""
         return {
-            relation: self.ask(f"select count(*), max(published_at), max(xmin::text::bigint) from unified.{relation}")[0]  # noqa: S608
+            relation: self.ask(f"select count(*), max(published_at) from unified.{relation}")[0]  # noqa: S608
             for relation in RELATIONS
         }
 
@@ -148,3 +148,15 @@ def wait_for(condition: Any, seconds: float) -> Any:
             return found
         time.sleep(0.01)
     return None
+
+
+def differences(found: dict[str, list[str]], expected: dict[str, list[str]], most: int = 3) -> list[str]:
+    """Return what one published state has and the other has not; empty where they are equal."""
+    told = []
+    for relation, rows in expected.items():
+        lacking, beyond = sorted(set(rows) - set(found[relation])), sorted(set(found[relation]) - set(rows))
+        if lacking or beyond or len(rows) != len(found[relation]):
+            told.append(
+                f"{relation}: {len(found[relation])} rows, expected {len(rows)}; lacks {lacking[:most]}; has {beyond[:most]}"
+            )
+    return told

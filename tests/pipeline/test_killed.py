@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.pipeline.harness import Hub, children_named, kill, wait_for
+from tests.pipeline.harness import Hub, children_named, differences, kill, wait_for
 
 KILLS = int(os.environ.get("P88_KILLS", "4"))
 VICTIMS = {
@@ -47,7 +47,7 @@ def _disturb(hub: Hub, victim: str, draw: random.Random) -> float | None:
     return round(wait, 2) if killed else None
 
 
-@pytest.mark.timeout(KILLS * 150)
+@pytest.mark.timeout(300 + KILLS * 150)
 def test_killed_at_any_instant_a_rerun_loses_and_doubles_nothing(fresh_hub, loaded):
     seed = int(os.environ.get("P88_KILL_SEED", "88"))
     draw = random.Random(seed)
@@ -60,7 +60,7 @@ def test_killed_at_any_instant_a_rerun_loses_and_doubles_nothing(fresh_hub, load
         fresh_hub.p88("run")
 
         print(f"killed {victim:8} after {instant if instant is not None else 'its end'} s; rerun: equal")
-        assert fresh_hub.published() == expected, f"{victim} killed after {instant} s (seed {seed})"
+        assert not differences(fresh_hub.published(), expected), f"{victim} killed after {instant} s (seed {seed})"
         assert fresh_hub.ask("select sum(unaccounted) from candidate.reconciliation") == [(0,)]
 
 
@@ -72,4 +72,5 @@ def _empty(hub: Hub) -> None:
     hub.ask("delete from hub.transform_marks")
     hub.ask("delete from hub.quarantine")
     hub.ask("delete from hub.schema_objects where name <> 'hub'")
-    hub.ask("delete from hub.gate_baselines") if hub.ask("select to_regclass('hub.gate_baselines')") != [(None,)] else None
+    if hub.ask("select to_regclass('hub.gate_baselines')::text") != [(None,)]:
+        hub.ask("delete from hub.gate_baselines")

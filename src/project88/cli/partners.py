@@ -13,8 +13,6 @@ import click
 from project88 import connections, db, pipeline, raw, settings, sync
 from project88.errors import ActionNeeded
 
-SECRET_SETTINGS = {"api_key", "api_secret", "api_reg_secret", "password", "client_secret", "refresh_token"}
-
 
 @click.group()
 def partner() -> None:
@@ -76,7 +74,7 @@ def connection_add(partner_slug: str, provider: str, account: str, values: tuple
              p88 connection add harbour runsignup --set auth_style=key
     """
     chosen = dict(value.partition("=")[::2] for value in values)
-    if wrong := SECRET_SETTINGS & set(chosen):
+    if wrong := connections.SECRET_SETTINGS & set(chosen):
         raise ActionNeeded(
             f"{', '.join(sorted(wrong))}: a secret does not go into an argument; leave it out to be asked"
         )
@@ -93,7 +91,7 @@ def connection_add(partner_slug: str, provider: str, account: str, values: tuple
             )
         secrets: dict[str, str] = {}
         prefix = f"TAP_{provider.upper()}_"
-        for name in sorted(SECRET_SETTINGS):
+        for name in sorted(connections.SECRET_SETTINGS):
             if value := os.environ.get(prefix + name.upper()):
                 secrets[name] = value
         if not secrets:
