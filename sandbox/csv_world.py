@@ -71,8 +71,8 @@ class ResultFile:
         self.missing = set(mapping.get("times", {}).get("missing", ["-", ""]))
         self.style = mapping.get("times", {}).get("style", "clock")
         self._last: tuple[int, list[str]] = (-1, [])
-        # A net column that is empty all the way down is no net column.
-        self.has_net = "net_time" in self.at and any(self.text(n, "net_time") for n in range(self.rows))
+        # A net column that is empty from the top on is no net column.
+        self.has_net = "net_time" in self.at and any(self.text(n, "net_time") for n in range(min(self.rows, 500)))
         self._order: tuple[array[int], array[int]] | None = None
 
     def _parsed(self, number: int) -> list[str]:

@@ -331,13 +331,14 @@ class Season:
         # Far places are rarer: most races of a timer are near home.
         venue = names.VENUES[(first[0] % 4 if first[1] < WORD * 0.6 else first[0] % len(names.VENUES))]
         zone = ZoneInfo(venue[4])
-        days = -8 - first[2] % 700 if first[3] < WORD * 0.78 else 4 + first[2] % 230
+        is_big = bool(self.big) and k == FIXED + 1  # one city race, over and with both providers
+        days = -8 - first[2] % 700 if is_big or first[3] < WORD * 0.82 else 4 + first[2] % 230
         day = START_DAY + timedelta(days=days)
         day -= timedelta(days=(day.weekday() - 5) % 7)  # a Saturday
         if race_uid != uid:
             day -= timedelta(days=364)
         start = local(zone, day, 7 + first[4] % 3, 30 * (first[5] % 2))
-        both = first[6]
+        both = 0 if is_big else first[6]
         title = " ".join(
             words[word % len(words)] for words, word in ((names.TITLE_FIRST, first[7]), (names.TITLE_LAST, first[8]))
         )
@@ -346,7 +347,7 @@ class Season:
             f"{venue[0]} {title}", venue, zone, start, start + 8 * 3600,
             min(start - 150 * DAY, START - 30 * DAY), race_uid,
         )  # fmt: skip
-        if self.big and k == FIXED + 1:
+        if is_big:
             self._add_distance(occasion, 0, COURSES["Marathon"], self.big, 0)
             return self._with_transfers(occasion)
         total = max(6, int(self._mean * WEIGHTS[luck[9] % len(WEIGHTS)]))

@@ -680,7 +680,9 @@ class ChronoTrack:
             return at or START
         posted = changes.posted_at(distance, position, self._lead(distance, interval))
         if posted is None:
-            posted = min(distance.start + self._passed(distance, interval, position) // 10, START)
+            # Who did not finish was entered when the last one had.
+            last = min(position, distance.finishers - 1)
+            posted = min(distance.start + self._passed(distance, interval, last) // 10, START)
         return max(at, posted)
 
     def _passed(self, distance: Distance, interval: int, position: int) -> int:
