@@ -102,7 +102,7 @@ class Snapshot:
 
     def __contains__(self, key: object) -> bool:
         """Tell whether the last read left the row, or this one has met it."""
-        return key in self._before or key in self._after
+        return key in self._before or key in self._seen
 
     @property
     def seen(self) -> int:

@@ -141,6 +141,15 @@ def test_a_read_begun_anew_removes_what_only_its_first_attempt_met():
     assert read(state, {"1": "a", "2": "c"})[1:] == (set(), [])
 
 
+def test_a_snapshot_tells_whether_it_knows_a_row():
+    state, _, _ = read(None, {"1": "a"})
+    snapshot = Snapshot.from_state(state)
+    snapshot.changed("2", "b")
+    snapshot.keep("3")
+
+    assert [key in snapshot for key in ("1", "2", "3", "4")] == [True, True, True, False]
+
+
 def test_all_rows_can_be_asked_for_again_without_losing_sight_of_removals():
     state, _, _ = read(None, {"1": "a", "2": "b"})
     snapshot = Snapshot.from_state(state)

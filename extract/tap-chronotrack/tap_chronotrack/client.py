@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -10,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from tap_shared.ahead import Ahead
-from tap_shared.errors import ShapeChanged, TapError
+from tap_shared.errors import CredentialsRefused, ShapeChanged, TapError
 from tap_shared.http import Answer, Client
 
 from tap_chronotrack.auth import NEEDS, sign_in
@@ -65,6 +66,8 @@ class ChronotrackClient(Client):
         """Choose the way to sign in; nothing is called yet."""
         super().__init__(**common)
         self._config = config
+        # Which stream a thread is calling for: a token is asked for on the way, and its errors name the stream too.
+        self._calling = threading.local()
         self._sign_in = sign_in(config, self._get_token)
 
     def credential_settings(self) -> tuple[str, ...]:
@@ -86,10 +89,16 @@ class ChronotrackClient(Client):
         if status == 403 and self.accepted:
             raise NotAllowed
 
+    def call(self, method: str, path: str, *, stream: str = "", **more: Any) -> Answer:
+        """Return the answer to a call."""
+        self._calling.stream = stream
+        return super().call(method, path, stream=stream, **more)
+
     def _get_token(self, params: dict[str, Any], headers: dict[str, str]) -> Any:
         # The token endpoint lies beside /api. It is a GET with the password in the query: never shown.
         url = f"{self.api_url.removesuffix('/api')}/oauth2/token"
-        return self.call("GET", url, params=params, headers=headers, signed=False).data
+        stream = getattr(self._calling, "stream", "")
+        return self.call("GET", url, params=params, headers=headers, signed=False, stream=stream).data
 
     def page(
         self, path: str, key: str, params: Mapping[str, Any], number: int, size: int, stream: str, scope: str = ""
@@ -101,9 +110,12 @@ class ChronotrackClient(Client):
         try:
             answer = self.get(path, query, stream=stream)
         except NotAllowed:
+            told = f"{self.where(stream)}: GET {self.api_url}/{path}: not allowed (403)"
+            if not scope:
+                names = ", ".join(self.credential_settings())
+                raise CredentialsRefused(f"{told}: check settings {names}") from None
             raise EventUnreadable(
-                f"{self.where(stream)}: GET {path}: not allowed (403): ask the event's owner for access, "
-                "its rows stay as they were last read"
+                f"{told}: ask the event's owner for access; its rows stay as they were last read"
             ) from None
         data = answer.data
         if not isinstance(data, dict) or key not in data:

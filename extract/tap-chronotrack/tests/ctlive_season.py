@@ -154,6 +154,14 @@ class Run:
                 self.error = str(error)
         self.messages = [json.loads(line) for line in out.getvalue().splitlines()]
 
+    @classmethod
+    def of(cls, text: str) -> Run:
+        """Return what a tap in another process wrote."""
+        run = cls.__new__(cls)
+        run.error = None
+        run.messages = [json.loads(line) for line in text.splitlines()]
+        return run
+
     def rows(self, stream: str) -> list[dict[str, Any]]:
         return [m["record"] for m in self.messages if m["type"] == "RECORD" and m["stream"] == stream]
 
