@@ -135,7 +135,8 @@ def _running(programs: Path, *, over_tcp: bool) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def _fresh_database(server: Server) -> Iterator[str]:
+def fresh_database(server: Server) -> Iterator[str]:
+    """Make a database, and take it and its roles away in the end."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     administrator = psycopg2.connect(server.dsn("postgres"))
     administrator.autocommit = True
@@ -185,12 +186,19 @@ def server15() -> Iterator[Server]:
 @pytest.fixture
 def embedded_dsn(embedded_server: Server) -> Iterator[str]:
     """The URL of a fresh database on the embedded PostgreSQL; the session's user is a superuser."""
-    with _fresh_database(embedded_server) as dsn:
+    with fresh_database(embedded_server) as dsn:
         yield dsn
 
 
 @pytest.fixture
 def server15_dsn(server15: Server) -> Iterator[str]:
     """The URL of a fresh database on a PostgreSQL 15 over TCP; the session's user is a superuser."""
-    with _fresh_database(server15) as dsn:
+    with fresh_database(server15) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def embedded_dsn_of_module(embedded_server: Server) -> Iterator[str]:
+    """The URL of a database on the embedded PostgreSQL that all tests of a module share."""
+    with fresh_database(embedded_server) as dsn:
         yield dsn

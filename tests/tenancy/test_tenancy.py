@@ -57,6 +57,24 @@ def dsn(request: pytest.FixtureRequest) -> str:
     return owned_by_another(given) if is_plain else given
 
 
+@pytest.fixture(scope="module")
+def season(embedded_dsn_of_module: str) -> Iterator[Connection]:
+    """A connection to a database in which two partners' season is published, for all tests that change nothing."""
+    connection = db.connect(embedded_dsn_of_module)
+    make_season(connection, partners=2, runners=1)
+    publish(embedded_dsn_of_module, run_id="run-1", now=NOW)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def unchanged(season: Connection) -> Iterator[Connection]:
+    """That connection; what a test does is rolled back."""
+    season.rollback()
+    yield season
+    season.rollback()
+
+
 @pytest.fixture
 def published(embedded_dsn: str) -> Iterator[Connection]:
     """A connection to a database in which two partners' season is published."""
@@ -141,15 +159,15 @@ def test_publishing_goes_on_for_every_kind_of_owner_and_a_partner_may_come_and_g
     ],
 )
 @pytest.mark.parametrize("reader", [1, None], ids=["partner", "analyst"])
-def test_a_reader_can_neither_write_nor_see_secrets(published: Connection, reader: int | None, statement: str) -> None:
-    published.rollback()
-    with published.cursor() as cursor, acting_as(published, reader), pytest.raises(errors.InsufficientPrivilege):
+def test_a_reader_can_neither_write_nor_see_secrets(unchanged: Connection, reader: int | None, statement: str) -> None:
+    unchanged.rollback()
+    with unchanged.cursor() as cursor, acting_as(unchanged, reader), pytest.raises(errors.InsufficientPrivilege):
         cursor.execute(statement)
-    published.rollback()
+    unchanged.rollback()
 
 
-def test_the_older_systems_credentials_show_that_there_are_some_and_never_which(published: Connection) -> None:
-    with published, published.cursor() as cursor, acting_as(published, 1):
+def test_the_older_systems_credentials_show_that_there_are_some_and_never_which(unchanged: Connection) -> None:
+    with unchanged, unchanged.cursor() as cursor, acting_as(unchanged, 1):
         cursor.execute("select account, has_secret, is_active from unified.partner_provider_credentials")
         assert cursor.fetchall() == [("account-1", True, True)] * 2
         cursor.execute("select username, password_hash from unified.users")
@@ -233,15 +251,15 @@ LEAKS = {
 
 
 @pytest.mark.parametrize(("statement", "says"), LEAKS.values(), ids=LEAKS)
-def test_a_leak_is_named(published: Connection, statement: str, says: str) -> None:
-    assert leaks(published) == []
-    role = roles(published).partners[1]
+def test_a_leak_is_named(unchanged: Connection, statement: str, says: str) -> None:
+    assert leaks(unchanged) == []
+    role = roles(unchanged).partners[1]
 
-    with published.cursor() as cursor:
+    with unchanged.cursor() as cursor:
         cursor.execute(statement.format(role=role))
 
-    assert says.format(role=role) in "\n".join(leaks(published))
-    published.rollback()
+    assert says.format(role=role) in "\n".join(leaks(unchanged))
+    unchanged.rollback()
 
 
 def test_an_older_view_that_was_replaced_by_hand_is_put_right_by_the_next_publish(
@@ -363,19 +381,19 @@ def test_long_names_of_databases_give_short_roles_that_differ() -> None:
     assert all(len(name.encode()) <= 63 and name.endswith("_partner_1234567") for name in names)
 
 
-def test_a_connection_that_forgets_the_role_at_once_is_refused(published: Connection) -> None:
-    published.rollback()
-    published.autocommit = True
+def test_a_connection_that_forgets_the_role_at_once_is_refused(unchanged: Connection) -> None:
+    unchanged.rollback()
+    unchanged.autocommit = True
 
-    with pytest.raises(ValueError, match="autocommit"), acting_as(published, 1):
+    with pytest.raises(ValueError, match="autocommit"), acting_as(unchanged, 1):
         pass
-    published.autocommit = False
+    unchanged.autocommit = False
 
 
-def test_readers_of_the_hub_get_only_columns_that_exist(published: Connection) -> None:
+def test_readers_of_the_hub_get_only_columns_that_exist(unchanged: Connection) -> None:
     for table, columns in HUB_COLUMNS.items():
         present = execute(
-            published,
+            unchanged,
             "select column_name from information_schema.columns where table_schema = 'hub' and table_name = %s",
             table,
         )
