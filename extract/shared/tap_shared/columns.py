@@ -54,7 +54,9 @@ def to_integer(value: Any) -> int | None:
             return None
         try:
             # int() alone would take 1_000 and digits of other scripts.
-            number = int(digits) if digits.lstrip("+-").isdecimal() and digits.isascii() else int(_whole(digits))
+            if not digits.isascii() or "_" in digits:
+                raise ValueError
+            number = int(digits) if digits.lstrip("+-").isdecimal() else _whole(digits)
         except ValueError:
             raise ValueError(f"expected a whole number, {_got(value)}") from None
     elif type(value) is float and value.is_integer():
@@ -68,7 +70,7 @@ def to_integer(value: Any) -> int | None:
 
 def _whole(digits: str) -> int:
     number = float(digits)
-    if not number.is_integer() or "_" in digits:
+    if not number.is_integer():
         raise ValueError
     return int(number)
 
@@ -81,6 +83,8 @@ def to_number(value: Any) -> float | int | None:
         if not value.strip():
             return None
         try:
+            if not value.isascii() or "_" in value:
+                raise ValueError
             number = float(value)
         except ValueError:
             raise ValueError(f"expected a number, {_got(value)}") from None
@@ -287,7 +291,7 @@ class Typer:
         row["record"] = record
         page.rows.append((key, row, record))
 
-    def _row(self, record: Any, given: Mapping[str, Any], page: TypedPage) -> Record:
+    def _row(self, record: Any, given: Mapping[str, Any], page: TypedPage) -> Record:  # noqa: PLR0912 - in one piece, it is where the time goes
         name = ""
         try:
             if type(record) is not dict:

@@ -336,10 +336,7 @@ class Client:
         if isinstance(verdict, Denied):
             names = self.credential_settings()
             settings = f"setting{'s' * (len(names) > 1)} {', '.join(names)}" if names else "the credentials"
-            error = CredentialsRefused(f"{told}: check {verdict.advice or settings}")
-            # What never worked will not work for the next stream either.
-            error.ends_the_run = not self.accepted
-            return error
+            return CredentialsRefused(f"{told}: check {verdict.advice or settings}")
         if isinstance(verdict, Missing):
             return Gone(told)
         if isinstance(verdict, Again):

@@ -21,7 +21,7 @@ from singer_sdk.streams import Stream
 from tap_shared.ahead import Ahead
 from tap_shared.budget import Budget
 from tap_shared.clock import from_text, utc_now
-from tap_shared.errors import Stopped, StreamStopped, TapError, TapFailed
+from tap_shared.errors import CredentialsRefused, Stopped, StreamStopped, TapError, TapFailed
 from tap_shared.http import Client, Limits
 from tap_shared.messages import HubWriter, SeldomStateWriter
 from tap_shared.redaction import redact
@@ -296,8 +296,10 @@ class HubTap(Tap):
         else:
             told = redact(f"{type(error).__name__}: {error}").replace("\n", " ")
             line = f"{self.where(stream.name)}: unexpected {told}: this is a fault of the tap, please report it"
-        if isinstance(error, StreamStopped) and error.ends_the_run:
-            self.run_is_over = True
+        if isinstance(error, StreamStopped):
+            # What never worked will not work for the next stream either.
+            refused = isinstance(error, CredentialsRefused) and not self.client.accepted
+            self.run_is_over = self.run_is_over or refused or error.ends_the_run
         if not self._isolating:
             return False
         self.failures.append(line)
