@@ -55,7 +55,7 @@ class Page:
         return self.answer.headers.get("Last-Modified") or self.answer.headers.get("Date")
 
 
-class ChronotrackClient(Client):
+class ChronoTrackClient(Client):
     """One account of ChronoTrack Live."""
 
     provider = "chronotrack"

@@ -11,11 +11,11 @@ from tap_shared.errors import Gone
 from tap_shared.snapshot import Snapshot
 from tap_shared.stream import HubStream, Tally
 
-from tap_chronotrack.account import MOST_READS, Event
 from tap_chronotrack.client import EventUnreadable, Page, pages
+from tap_chronotrack.directory import MOST_READS, Event
 
 if TYPE_CHECKING:
-    from tap_chronotrack.tap import TapChronotrack
+    from tap_chronotrack.tap import TapChronoTrack
 
 # Events that vanish from the list are asked for one by one; a list that suddenly ends is not worth a thousand calls.
 MOST_ASKED = 50
@@ -35,19 +35,13 @@ class Whole:
     first: Page | None = None
 
 
-class ChronotrackStream(HubStream):
+class ChronoTrackStream(HubStream):
     """Reads a list until no row can have slipped between its pages."""
 
     @property
-    def tap(self) -> TapChronotrack:
+    def tap(self) -> TapChronoTrack:
         """Return the tap by its own type."""
-        return cast("TapChronotrack", self.hub)
-
-    def open_snapshot(self, value: str | None) -> Snapshot:
-        """Return the last read's snapshot."""
-        snapshot = self.snapshot(value)
-        snapshot.send_all = self.hub.read_everything
-        return snapshot
+        return cast("TapChronoTrack", self.hub)
 
     def deliver_page(self, page: Page, given: Record, tally: Tally, snapshot: Snapshot) -> Iterator[Record]:
         """Yield the rows of a page."""
@@ -109,19 +103,19 @@ class ChronotrackStream(HubStream):
         return whole
 
 
-class AccountStream(ChronotrackStream):
+class AccountStream(ChronoTrackStream):
     """The list of events."""
 
     def walk(self) -> Iterator[Record]:
         """Yield changed events."""
-        account = self.tap.account
+        directory = self.tap.directory
         tally = self.tally()
-        snapshot = self.open_snapshot(self.bookmarks.own.get("snapshot"))
+        snapshot = self.snapshot(self.bookmarks.own.get("snapshot"))
         keyless = self.bookmarks.own.get("keyless", 0)
-        whole = yield from self.read_whole(account.read, {}, tally, snapshot, keyless)
+        whole = yield from self.read_whole(directory.read, {}, tally, snapshot, keyless)
         # A missing event may be one that this account lost the right to: its own address tells.
         for number, event_id in enumerate(snapshot.unseen()):
-            record = account.ask(event_id) if number < MOST_ASKED else "not asked"
+            record = directory.ask(event_id) if number < MOST_ASKED else "not asked"
             tally.calls += number < MOST_ASKED
             if isinstance(record, dict):
                 yield from self.deliver([(record, {})], tally, snapshot=snapshot)
@@ -136,7 +130,7 @@ class AccountStream(ChronotrackStream):
         self.commit(None, snapshot=value, keyless=whole.keyless or None)
 
 
-class EventStream(ChronotrackStream):
+class EventStream(ChronoTrackStream):
     """Rows of one event after the other, read whole each time: no filter shows changes (chronotrack.md)."""
 
     # What follows /event/{id}/; the rows are under event_<path>.
@@ -162,7 +156,7 @@ class EventStream(ChronotrackStream):
     def due(self) -> Iterator[tuple[Event, Mark, str]]:
         """Yield the events to read; those that cannot have changed are counted as saved."""
         hub, saved = self.tap, 0
-        listed = {event.id: event for event in hub.account.events()}
+        listed = {event.id: event for event in hub.directory.events()}
         events = {event.id: event for event in listed.values() if hub.is_wanted(event.ends_at)}
         marks = {mark["context"]["event_id"]: mark for mark in self.bookmarks}
         unlisted = [
@@ -171,7 +165,7 @@ class EventStream(ChronotrackStream):
             if event_id not in listed and not mark.get("settled") and not mark.get("gone")
         ]
         for event_id in unlisted[:MOST_ASKED]:
-            record = hub.account.ask(event_id)
+            record = hub.directory.ask(event_id)
             event = Event.of(record)
             if record == "gone":
                 yield Event(event_id), marks[event_id], "gone"
@@ -208,7 +202,7 @@ class EventStream(ChronotrackStream):
         for (event, mark, how), future in self.hub.ahead.each(self.due(), self.first_page):
             context = {"event_id": event.id}
             tally = self.tally(scope=event.id)
-            snapshot = self.open_snapshot(mark.get("snapshot"))
+            snapshot = self.snapshot(mark.get("snapshot"))
             try:
                 page = future.result()
                 if page is None:
@@ -216,7 +210,7 @@ class EventStream(ChronotrackStream):
                 else:
                     yield from self.read_event(event, mark, how, page, tally, snapshot)
             except Gone as gone:
-                if self.tap.account.ask(event.id) == "gone":
+                if self.tap.directory.ask(event.id) == "gone":
                     # What this read had written before the event went away is gone as well.
                     snapshot.restart()
                     self.end(context, tally, snapshot)

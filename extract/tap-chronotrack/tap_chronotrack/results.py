@@ -16,8 +16,8 @@ from tap_shared.columns import Record
 from tap_shared.snapshot import Snapshot
 from tap_shared.stream import Tally
 
-from tap_chronotrack.account import Event
 from tap_chronotrack.client import Page, pages
+from tap_chronotrack.directory import Event
 from tap_chronotrack.reading import EventStream, Mark, Whole
 
 # Timers test the day before, and score on into the night after.

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, cast
 
 from singer_sdk import typing as th
 from tap_shared.http import Client
 from tap_shared.tap import HubTap, common_settings
 
-from tap_chronotrack.account import Account
 from tap_chronotrack.auth import NEEDS, missing_settings
-from tap_chronotrack.client import ChronotrackClient
+from tap_chronotrack.client import ChronoTrackClient
+from tap_chronotrack.directory import Directory
 from tap_chronotrack.streams import Brackets, Entries, Events, Intervals, Races, Results
 
 LARGEST_PAGE = 1000
 
 
-class TapChronotrack(HubTap):
+class TapChronoTrack(HubTap):
     """Singer tap for ChronoTrack Live (CTLive)."""
 
     name = "tap-chronotrack"
@@ -83,19 +84,15 @@ class TapChronotrack(HubTap):
         *common_settings(api_url="https://api.chronotrack.com/api", calls_per_hour=5000),
     ).to_dict()
 
-    _account: Account | None = None
+    @cached_property
+    def directory(self) -> Directory:
+        """Return the events of the account, read once a run."""
+        return Directory(self)
 
     @property
-    def account(self) -> Account:
-        """Return the events of this run."""
-        if self._account is None:
-            self._account = Account(self)
-        return self._account
-
-    @property
-    def client(self) -> ChronotrackClient:
+    def client(self) -> ChronoTrackClient:
         """Return the client by its own type."""
-        return cast("ChronotrackClient", super().client)
+        return cast("ChronoTrackClient", super().client)
 
     @property
     def page_size(self) -> int:
@@ -104,7 +101,7 @@ class TapChronotrack(HubTap):
 
     def new_client(self, **common: Any) -> Client:
         """Return a client that signs in as the settings say."""
-        return ChronotrackClient(self.config, **common)
+        return ChronoTrackClient(self.config, **common)
 
     def credential(self) -> str:
         """Return what calls are counted by: the account behind the application."""
@@ -126,13 +123,8 @@ class TapChronotrack(HubTap):
             if config[name] < 0:
                 yield f"{name} must not be negative"
 
-    def close(self) -> None:
-        """Let go of connections, and of what this run had listed."""
-        super().close()
-        self._account = None
 
-
-main = TapChronotrack.cli
+main = TapChronoTrack.cli
 
 if __name__ == "__main__":
     main()

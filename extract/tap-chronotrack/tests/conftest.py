@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tap_chronotrack.tap import TapChronotrack
+from tap_chronotrack.tap import TapChronoTrack
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -56,18 +56,18 @@ def wire(_wire: Wire) -> Wire:
 
 
 @pytest.fixture
-def make_tap(season: Season, tmp_path: Path) -> Callable[..., TapChronotrack]:
-    def make(state: dict[str, Any] | None = None, partner: int = 1, **settings: Any) -> TapChronotrack:
+def make_tap(season: Season, tmp_path: Path) -> Callable[..., TapChronoTrack]:
+    def make(state: dict[str, Any] | None = None, partner: int = 1, **settings: Any) -> TapChronoTrack:
         quick = {"budget_dir": str(tmp_path / "budget"), "backoff_base": 0.001, "request_timeout": 10}
         # A copy: a tap changes the state it is given.
         state = json.loads(json.dumps(state)) if state else None
-        return TapChronotrack(config=season.account(partner) | quick | settings, state=state)
+        return TapChronoTrack(config=season.account(partner) | quick | settings, state=state)
 
     return make
 
 
 @pytest.fixture
-def run(make_tap: Callable[..., TapChronotrack]) -> Callable[..., Run]:
+def run(make_tap: Callable[..., TapChronoTrack]) -> Callable[..., Run]:
     return lambda state=None, **settings: Run(make_tap(state, **settings))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests
-from tap_chronotrack.tap import TapChronotrack
+from tap_chronotrack.tap import TapChronoTrack
 
 STREAMS = ("events", "races", "entries", "brackets", "intervals", "results")
 KEYS = {
@@ -144,7 +144,7 @@ class Wire:
 class Run:
     """What one run of the tap wrote, and how it ended."""
 
-    def __init__(self, tap: TapChronotrack) -> None:
+    def __init__(self, tap: TapChronoTrack) -> None:
         out = io.StringIO()
         self.error: str | None = None
         with redirect_stdout(out):

@@ -15,7 +15,7 @@ import pytest
 from ctlive_season import Run
 from singer_sdk.exceptions import ConfigValidationError
 from tap_chronotrack.auth import NEEDS, hashed
-from tap_chronotrack.tap import TapChronotrack
+from tap_chronotrack.tap import TapChronoTrack
 
 SHA1_OF_ABC = "a9993e364706816aba3e25717850c26c9cd0d89d"
 
@@ -163,7 +163,7 @@ def test_no_secret_is_ever_written(season, make_tap, caplog, capfd, way):
 
 
 def test_settings_of_secrets_are_marked_and_all_are_described():
-    properties = TapChronotrack.config_jsonschema["properties"]
+    properties = TapChronoTrack.config_jsonschema["properties"]
 
     assert {name for name, kind in properties.items() if kind.get("secret")} == {
         "password",
@@ -176,7 +176,7 @@ def test_settings_of_secrets_are_marked_and_all_are_described():
 def test_discovery_and_about_need_no_settings():
     out = io.StringIO()
     with redirect_stdout(out), pytest.raises(SystemExit) as ended:
-        TapChronotrack.cli(["--discover"])
+        TapChronoTrack.cli(["--discover"])
     streams = json.loads(out.getvalue())["streams"]
 
     assert ended.value.code == 0

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
-from tap_chronotrack.tap import TapChronotrack
+from tap_chronotrack.tap import TapChronoTrack
 
 # Filled before the first test: the sandbox's address is not known while tests are collected.
 CONFIG: dict[str, Any] = {"timing_partner_id": 1, "client_id": "00000000", "username": "somebody", "password": "none"}
 
 StandardTests = get_tap_test_class(
-    TapChronotrack,
+    TapChronoTrack,
     config=CONFIG,
     # Nobody is removed, rejected and back in a first read of a season in order.
     suite_config=SuiteConfig(ignore_no_records_for_streams=["removals", "rejects"]),
@@ -26,5 +26,5 @@ def account(sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     CONFIG.update(sandbox.account() | {"budget_dir": str(tmp_path_factory.mktemp("budget"))})
 
 
-class TestTapChronotrack(StandardTests):  # type: ignore[misc, valid-type]
+class TestTapChronoTrack(StandardTests):  # type: ignore[misc, valid-type]
     """All of them."""

@@ -14,7 +14,7 @@ from tap_shared.errors import Gone, TapError
 from tap_chronotrack.client import NotAllowed, Page, pages
 
 if TYPE_CHECKING:
-    from tap_chronotrack.tap import TapChronotrack
+    from tap_chronotrack.tap import TapChronoTrack
 
 # A row that moves from a page not read yet to one already read is missed: read again, but not for ever.
 MOST_READS = 4
@@ -48,10 +48,10 @@ def _instant(record: dict[str, Any], name: str) -> datetime | None:
 
 
 @dataclass
-class Account:
+class Directory:
     """What the account lists, and what single events answered that it no longer lists."""
 
-    hub: TapChronotrack
+    hub: TapChronoTrack
     _listed: dict[str, Event] | None = None
     _failed: bool = False
     # Known before, not listed any more: the record when the event still answers, "gone" or "not allowed" otherwise.
