@@ -6,6 +6,16 @@
 -- An id is unique within a timing partner only: two partners may work one race under the provider's same ids.
 
 create or replace view unified.runsignup_events with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'runsignup'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
 select
     e.event_id::integer as event_id,
     e.occasion_id::integer as race_id,
@@ -17,7 +27,9 @@ select
     e.registration_opens_at at time zone 'UTC' as registration_opens,
     e.event_type,
     -- The number that the provider wrote, whatever its unit ('13.1 Miles'); unified_races has metres.
-    substring(e.provider_fields ->> 'distance' from '^\s*([0-9]{1,8}(?:\.[0-9]+)?)(?![0-9,])')::numeric(10, 2) as distance,
+    substring(
+        e.provider_fields ->> 'distance' from '^\s*([0-9]{1,8}(?:\.[0-9]+)?)(?![0-9,])'
+    )::numeric(10, 2) as distance,
     (e.provider_fields ->> 'volunteer')::boolean as volunteer,
     (e.provider_fields ->> 'require_dob')::boolean as require_dob,
     (e.provider_fields ->> 'require_phone')::boolean as require_phone,
@@ -27,19 +39,20 @@ select
     e.timing_partner_id,
     e.first_published_at at time zone 'UTC' as created_at
 from unified.unified_events as e
-left join
-    (
-        select
-            timing_partner_id,
-            min(account) as account
-        from hub.connections
-        where provider_name = 'runsignup'
-        group by timing_partner_id
-        having count(*) = 1
-    ) as c on e.timing_partner_id = c.timing_partner_id
+left join accounts as c on e.timing_partner_id = c.timing_partner_id
 where e.source_provider = 'runsignup';
 
 create or replace view unified.runsignup_participants with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'runsignup'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
 select
     p.id::integer as id,
     (p.provider_fields ->> 'race_id')::integer as race_id,
@@ -71,19 +84,20 @@ select
     p.team_name,
     p.provider_fields ->> 'fundraiser_charity_name' as fundraiser_charity_name
 from unified.unified_participants as p
-left join
-    (
-        select
-            timing_partner_id,
-            min(account) as account
-        from hub.connections
-        where provider_name = 'runsignup'
-        group by timing_partner_id
-        having count(*) = 1
-    ) as c on p.timing_partner_id = c.timing_partner_id
+left join accounts as c on p.timing_partner_id = c.timing_partner_id
 where p.source_provider = 'runsignup' and p.is_removed is not true;
 
 create or replace view unified.ct_events with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'chronotrack'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
 select
     e.event_id,
     e.event_name,
@@ -94,19 +108,20 @@ select
     e.first_published_at at time zone 'UTC' as created_at,
     c.account as credentials_used
 from unified.unified_events as e
-left join
-    (
-        select
-            timing_partner_id,
-            min(account) as account
-        from hub.connections
-        where provider_name = 'chronotrack'
-        group by timing_partner_id
-        having count(*) = 1
-    ) as c on e.timing_partner_id = c.timing_partner_id
+left join accounts as c on e.timing_partner_id = c.timing_partner_id
 where e.source_provider = 'chronotrack';
 
 create or replace view unified.ct_participants with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'chronotrack'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
 select
     p.participant_id as entry_id,
     p.event_id,
@@ -132,19 +147,20 @@ select
     p.first_published_at at time zone 'UTC' as created_at,
     c.account as credentials_used
 from unified.unified_participants as p
-left join
-    (
-        select
-            timing_partner_id,
-            min(account) as account
-        from hub.connections
-        where provider_name = 'chronotrack'
-        group by timing_partner_id
-        having count(*) = 1
-    ) as c on p.timing_partner_id = c.timing_partner_id
+left join accounts as c on p.timing_partner_id = c.timing_partner_id
 where p.source_provider = 'chronotrack' and p.is_removed is not true;
 
 create or replace view unified.ct_results with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'chronotrack'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
 select
     r.id::integer as id,
     r.event_id,
@@ -160,16 +176,7 @@ select
     r.first_published_at at time zone 'UTC' as created_at,
     c.account as credentials_used
 from unified.unified_results as r
-left join
-    (
-        select
-            timing_partner_id,
-            min(account) as account
-        from hub.connections
-        where provider_name = 'chronotrack'
-        group by timing_partner_id
-        having count(*) = 1
-    ) as c on r.timing_partner_id = c.timing_partner_id
+left join accounts as c on r.timing_partner_id = c.timing_partner_id
 where r.source_provider = 'chronotrack' and r.is_removed is not true;
 
 create or replace view unified.timing_partners with (security_invoker = true) as

@@ -197,7 +197,8 @@ create table if not exists unified.participant_tracking (
     primary key (timing_partner_id, global_participant_id)
 );
 
-comment on schema unified is 'Published data, and the older system''s relations over it. Row-level security throughout.';
+comment on schema unified is
+'Published data, and the older system''s relations over it. Row-level security throughout.';
 comment on table unified.unified_events is 'One row per event as its provider names events.';
 comment on table unified.unified_races is 'One row per startable distance.';
 comment on table unified.unified_divisions is 'One row per age group, bracket or other division of a race.';
