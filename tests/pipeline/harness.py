@@ -15,10 +15,12 @@ import psutil
 import psycopg2
 import requests
 
+from project88.published import BOOKKEEPING
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 # When a row was read, noticed or published differs between two runs; the integer key is given in order of arrival.
-PASSING = {"id", "fetched_date", "status_changed_at", "published_at"}
+PASSING = {"fetched_date", "status_changed_at", *BOOKKEEPING}
 RELATIONS = (
     "unified_events",
     "unified_races",
@@ -156,7 +158,6 @@ def differences(found: dict[str, list[str]], expected: dict[str, list[str]], mos
     for relation, rows in expected.items():
         lacking, beyond = sorted(set(rows) - set(found[relation])), sorted(set(found[relation]) - set(rows))
         if lacking or beyond or len(rows) != len(found[relation]):
-            told.append(
-                f"{relation}: {len(found[relation])} rows, expected {len(rows)}; lacks {lacking[:most]}; has {beyond[:most]}"
-            )
+            told.append(f"{relation}: {len(found[relation])} rows, expected {len(rows)}")
+            told += [f"  lacks {row}" for row in lacking[:most]] + [f"  has {row}" for row in beyond[:most]]
     return told

@@ -60,7 +60,8 @@ def test_killed_at_any_instant_a_rerun_loses_and_doubles_nothing(fresh_hub, load
         fresh_hub.p88("run")
 
         print(f"killed {victim:8} after {instant if instant is not None else 'its end'} s; rerun: equal")
-        assert not differences(fresh_hub.published(), expected), f"{victim} killed after {instant} s (seed {seed})"
+        differing = "\n".join(differences(fresh_hub.published(), expected))
+        assert not differing, f"{victim} killed after {instant} s (seed {seed}): {differing}"
         assert fresh_hub.ask("select sum(unaccounted) from candidate.reconciliation") == [(0,)]
 
 
