@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import logging
-import os
+import random
 import struct
 import zlib
 from datetime import UTC, datetime
@@ -42,7 +42,8 @@ class Snapshot:
     def __init__(self, edition: str = "") -> None:
         """Start without any knowledge of earlier rows."""
         # The salt keeps equal records of two partitions from having equal hashes in a state file.
-        self._salt = os.urandom(SALT_BYTES)
+        # No secret, so not worth a system call for each of thousands of partitions.
+        self._salt = random.randbytes(SALT_BYTES)  # noqa: S311
         self._edition = edition
         self._before: dict[str, bytes] = {}
         self._gone: dict[str, int] = {}
