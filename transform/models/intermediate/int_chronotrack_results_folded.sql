@@ -94,28 +94,10 @@ timed as (
         case when best.is_finish then best.gun_seconds end as gun_seconds,
         case when best.is_finish then best.pace end as pace,
         case when best.is_finish then best.gun_pace end as gun_pace,
-        case when best.is_finish then best.penalty_time end as penalty_time,
-        coalesce(passed.has_unreadable_split, false) as has_unreadable_split
+        case when best.is_finish then best.penalty_time end as penalty_time
     from joined
-    -- The row that speaks for the athlete: the whole course, or the farthest interval so far. A result that is
-    -- gone altogether keeps what was last known of it.
-    left join lateral (
-        select intervals.*
-        from intervals
-        where
-            joined.timing_partner_id = intervals.timing_partner_id
-            and joined.event_id = intervals.event_id
-            and joined.participant_id = intervals.participant_id
-            and (intervals.removed_at is null or joined.is_removed)
-        order by
-            intervals.is_finish desc,
-            intervals.chip_seconds is null asc,
-            intervals.ended_at desc nulls last,
-            intervals.distance_m desc nulls last,
-            intervals.timing_point_id asc
-        limit 1
-    ) as best on true
     -- Splits stand in the order in which they were passed: names mislead ('5K' after '10K'), clocks do not.
+    -- A result that is gone altogether keeps what was last known of it.
     left join lateral (
         select
             jsonb_agg(
@@ -126,28 +108,50 @@ timed as (
                     'gun_seconds', intervals.gun_seconds,
                     'time_as_sent', intervals.chip_time_as_sent
                 )
+                order by intervals.ended_at, intervals.began_at, intervals.distance_m, intervals.timing_point_id
+            ) filter (where not intervals.is_finish) as splits,
+            array_agg(intervals.timing_point_id order by intervals.timing_point_id)
+            filter (where not intervals.is_finish) as timing_point_ids,
+            -- Of the row that speaks for the athlete: the whole course, or the farthest interval so far.
+            (array_agg(
+                intervals.timing_point_id
                 order by
-                    intervals.ended_at,
-                    intervals.began_at,
-                    intervals.distance_m,
-                    intervals.chip_seconds,
-                    intervals.timing_point_id
-            ) as splits,
-            array_agg(intervals.timing_point_id order by intervals.timing_point_id) as timing_point_ids,
-            bool_or('results_time' = any(intervals.unreadable)) as has_unreadable_split
+                    intervals.is_finish desc,
+                    intervals.ended_at desc nulls last,
+                    intervals.distance_m desc nulls last,
+                    intervals.timing_point_id asc
+            ))[1] as best_timing_point_id
         from intervals
         where
             joined.timing_partner_id = intervals.timing_partner_id
             and joined.event_id = intervals.event_id
             and joined.participant_id = intervals.participant_id
-            and not intervals.is_finish
             and (intervals.removed_at is null or joined.is_removed)
     ) as passed on true
+    -- Lateral with a limit, though one row at most is there: otherwise all rows would be read and hashed.
+    left join lateral (
+        select intervals.*
+        from intervals
+        where
+            joined.timing_partner_id = intervals.timing_partner_id
+            and joined.event_id = intervals.event_id
+            and joined.participant_id = intervals.participant_id
+            and passed.best_timing_point_id = intervals.timing_point_id
+        order by intervals.timing_point_id
+        limit 1
+    ) as best on true
 ),
 
 judged as (
     select
         *,
+        jsonb_path_exists(
+            splits,
+            '$[*] ? (
+                @.time_as_sent != null && @.chip_seconds == null
+                && !(@.time_as_sent like_regex "^(DNF|DNS|DQ|DSQ|DNQ)$" flag "i")
+            )'
+        ) as has_unreadable_split,
         case
             when is_removed then 'removed'
             when entry_status is not null then entry_status
