@@ -194,11 +194,14 @@ def test_a_re_score_that_rejects_a_row_is_read_whole(season, scored, run):
 
 
 def test_the_last_read_before_an_event_is_settled_is_a_whole_one(season, scored, run):
-    first = run(**SMALL)
-    season.advance(days=31)
+    (event,) = [event for event in season.holds("events") if event["event_id"] == scored]
+    season.advance(seconds=int(event["event_end_time"]) - season.now.timestamp() + 23 * 3600)
+    first = run(**SMALL, settle_days=1)
+    season.advance(minutes=120)
 
-    last = run(first.state, **SMALL)
+    last = run(first.state, **SMALL, settle_days=1)
 
+    assert first.marks("results")[scored].get("settled") is None
     assert last.read("results", scored)["mode"] == "whole"
     assert last.marks("results")[scored]["settled"]
 
