@@ -95,7 +95,7 @@ select
         'reg_choice_name', reg_choice_name,
         'age_contradicts_birth_date', nullif(abs(age_reckoned - age_as_sent) > 1, false),
         'unreadable', {{ unreadable_also(
-            'unreadable',
+            'null::text[]',
             'athlete_birthdate',
             'event_date is not null and birth_date is not null and age_reckoned is null'
         ) }}

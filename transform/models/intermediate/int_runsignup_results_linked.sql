@@ -69,7 +69,10 @@ timed as (
             when joined.removed_at is not null then 'removed'
             when joined.status_in_time is not null then joined.status_in_time
             when joined.chip_seconds is not null or joined.gun_seconds is not null then 'finished'
-            when split_times.has_split_time then 'in_progress'
+            -- A finish that was sent and cannot be read is no runner under way.
+            when
+                split_times.has_split_time and coalesce(joined.chip_time_as_sent, joined.gun_time_as_sent) is null
+                then 'in_progress'
             else 'unknown'
         end as status
     from joined
@@ -78,7 +81,7 @@ timed as (
             jsonb_agg(
                 jsonb_build_object(
                     'name', {{ filled("sent.split ->> 'name'") }},
-                    'distance_m', {{ metres("(sent.split ->> 'name')") }},
+                    'distance_m', {{ metres("regexp_replace(sent.split ->> 'name', '\s+split\s*$', '', 'i')") }},
                     'chip_seconds', {{ race_seconds("(sent.split ->> 'time')") }},
                     'gun_seconds', null,
                     'time_as_sent', {{ filled("sent.split ->> 'time'") }}

@@ -48,7 +48,4 @@ renamed as (
     from source
 )
 
-select
-    *,
-    {{ unreadable([['athlete_sex', 'gender_as_sent', 'gender']]) }} as unreadable
-from renamed
+select * from renamed

@@ -48,7 +48,6 @@ renamed as (
 select
     *,
     {{ unreadable([
-        ['results_sex', 'gender_as_sent', 'gender'],
         ['results_time', 'chip_time_as_sent', 'coalesce(chip_seconds::text, ' ~ race_status('chip_time_as_sent') ~ ')'],
         ['results_gun_time', 'gun_time_as_sent', 'coalesce(gun_seconds::text, ' ~ race_status('gun_time_as_sent') ~ ')'],
     ]) }} as unreadable

@@ -42,7 +42,6 @@ renamed as (
 select
     *,
     {{ unreadable([
-        ['gender', 'gender_as_sent', 'gender'],
         ['race_fee', 'race_fee_as_sent', 'race_fee'],
         ['amount_paid', 'amount_paid_as_sent', 'amount_paid'],
     ]) }} as unreadable

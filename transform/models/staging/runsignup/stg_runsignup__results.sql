@@ -43,7 +43,6 @@ renamed as (
 select
     *,
     {{ unreadable([
-        ['gender', 'gender_as_sent', 'gender'],
         ['chip_time', 'chip_time_as_sent', 'coalesce(chip_seconds::text, ' ~ race_status('chip_time_as_sent') ~ ')'],
         ['clock_time', 'gun_time_as_sent', 'coalesce(gun_seconds::text, ' ~ race_status('gun_time_as_sent') ~ ')'],
     ]) }} as unreadable
