@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import sys
@@ -135,6 +136,10 @@ class HubTap(Tap):
     def settings_errors(self, config: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is wrong with the settings beyond their types, each beginning with a setting's name."""
         yield from ()
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take a copy of the state: the caller's must not change while the tap runs."""
+        super().load_state(copy.deepcopy(state))
 
     # --- settings ----------------------------------------------------------------------------------
 

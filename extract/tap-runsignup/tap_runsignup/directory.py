@@ -143,11 +143,13 @@ class Directory:
             # Events come in the same answers: as long as theirs are not taken, these are read again.
             seen_at = bookmark or since
             text = _text(seen_at)
+            # A race or event that was refused is looked at again next time: all else hangs on it.
+            refused = tally.rejected + events_tally.rejected > 0
             races.commit(
                 None,
                 replication_key=races.replication_key,
                 replication_key_value=text,
-                whole_at=text if whole else own.get("whole_at"),
+                whole_at=None if refused else text if whole else own.get("whole_at"),
                 snapshot=value,
             )
 

@@ -1,0 +1,129 @@
+"""The sandbox seen from a test: its controls, and what it holds."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import redirect_stdout
+from typing import Any
+
+import requests
+
+# What holds the key of each stream in a provider's record.
+KEYS = {
+    "races": "race_id",
+    "events": "event_id",
+    "participants": "registration_id",
+    "removed_participants": "registration_id",
+    "results": "result_id",
+}
+Rows = dict[int, dict[str, Any]]
+
+
+class Season:
+    """A running sandbox."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def _post(self, path: str, **body: Any) -> Any:
+        answer = requests.post(f"{self.url}/control/{path}", json=body, timeout=20)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def reset(self) -> None:
+        self._post("reset", size="tiny", seed=88)
+
+    def change(self, kind: str, event_id: int, **more: Any) -> dict[str, Any]:
+        return self._post("change", kind=kind, provider="runsignup", event_id=str(event_id), **{"partner": 1} | more)
+
+    def fault(self, kind: str, **more: Any) -> None:
+        self._post("fault", provider="runsignup", kind=kind, **more)
+
+    def clear_faults(self) -> None:
+        requests.delete(f"{self.url}/control/fault", timeout=20)
+
+    def pass_time(self, seconds: int) -> None:
+        self._post("clock", advance_seconds=seconds)
+
+    def calls(self) -> Any:
+        return requests.get(f"{self.url}/control/calls", timeout=20).json()
+
+    def most_in_flight(self) -> int:
+        return max(row["max_in_flight"] for row in self.calls()["calls"])
+
+    def settings(self, partner: int) -> dict[str, Any]:
+        found = requests.get(f"{self.url}/control/connections", timeout=20).json()
+        connection = next(c for c in found if c["provider"] == "runsignup" and c["timing_partner_id"] == partner)
+        return connection["settings"] | connection["secrets"]
+
+    def holds(self, stream: str, partner: int = 1) -> Rows:
+        found = requests.get(f"{self.url}/control/holds/runsignup/{partner}/{stream}", timeout=20).json()
+        return {record[KEYS[stream]]: record for record in found}
+
+
+class Run:
+    """What one run of a tap wrote, and how it ended."""
+
+    def __init__(self, tap: Any) -> None:
+        out = io.StringIO()
+        self.error: Exception | None = None
+        with redirect_stdout(out):
+            try:
+                tap.sync_all()
+            except Exception as error:
+                self.error = error
+        self.messages = [json.loads(line) for line in out.getvalue().splitlines()]
+
+    def rows(self, stream: str) -> list[dict[str, Any]]:
+        return [m["record"] for m in self.messages if m["type"] == "RECORD" and m["stream"] == stream]
+
+    def calls(self, stream: str) -> int:
+        return sum(row["calls_made"] for row in self.rows("reads") if row["stream"] == stream)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return [m["value"] for m in self.messages if m["type"] == "STATE"][-1]
+
+
+class Target:
+    """What a loader would hold after the runs it has seen: rows by key, without the removed ones."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, dict[str, Any]]] = {stream: {} for stream in KEYS}
+        self.removed: dict[tuple[str, str], dict[str, Any]] = {}
+        self.rejected: dict[str, dict[str, Any]] = {}
+
+    def take(self, run: Run) -> None:
+        for message in run.messages:
+            if message["type"] != "RECORD":
+                continue
+            row, stream = message["record"], message["stream"]
+            if stream in KEYS:
+                self.rows[stream][str(row[KEYS[stream]])] = row
+            elif stream == "removals":
+                self.removed[row["stream"], row["record_key"]] = row
+            elif stream == "rejects":
+                self.rejected[row["reject_id"]] = row
+
+    def live(self, stream: str) -> Rows:
+        """Return the provider's records that are there, by key."""
+        found = {}
+        for key, row in self.rows[stream].items():
+            removal = self.removed.get((stream, key))
+            if removal is not None and removal["returned_at"] is None:
+                continue
+            if stream == "participants" and key in self.rows["removed_participants"]:
+                # Removed, unless it was touched again after that.
+                gone = self.rows["removed_participants"][key]
+                if ("removed_participants", key) not in self.removed and gone["last_modified"] >= row["last_modified"]:
+                    continue
+            found[int(key)] = row["record"]
+        return found
+
+    def assert_holds(self, season: Season, partner: int = 1, streams: tuple[str, ...] = tuple(KEYS)) -> None:
+        for stream in streams:
+            there, here = season.holds(stream, partner), self.live(stream)
+            assert set(here) == set(there), stream
+            for key, record in there.items():
+                assert record.items() <= here[key].items(), (stream, key)

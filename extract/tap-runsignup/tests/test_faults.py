@@ -1,0 +1,192 @@
+"""Each fault of the sandbox: survived or reported, and nothing is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+SURVIVED = [
+    pytest.param("status_429", {"retry_after": 0}, id="429 with Retry-After"),
+    pytest.param("status_429", {}, id="429"),
+    pytest.param("status_500", {}, id="500"),
+    pytest.param("status_502_html", {}, id="502 with HTML"),
+    pytest.param("cut_json", {}, id="cut-off JSON"),
+    pytest.param("code_14", {}, id="code 14"),
+    pytest.param("non_json", {}, id="no JSON"),
+    pytest.param("drop_connection", {}, id="dropped connection"),
+    pytest.param("slow", {"seconds": 0.7}, id="slow"),
+]
+
+
+PATIENT = {"request_timeout": 0.4, "backoff_base": 0.5}
+
+
+@pytest.mark.parametrize(("kind", "more"), SURVIVED)
+@pytest.mark.parametrize("path", ["races", "/participants", "removed-participants", "get-results"])
+def test_a_passing_fault_is_survived_without_loss(run, season, target, kind, more, path):
+    season.fault(kind, times=2, path_contains=path, **more)
+
+    # A call that we gave up goes on at the provider and counts among its two: the pause must outlast it.
+    done = run(**PATIENT if kind == "slow" else {})
+
+    assert done.error is None
+    target.take(done)
+    target.assert_holds(season)
+
+
+@pytest.mark.parametrize(("kind", "more"), SURVIVED)
+def test_a_lasting_fault_is_told_and_the_next_run_loses_nothing(run, season, target, kind, more):
+    season.fault(kind, times=None, path_contains="/participants", **more)
+
+    stopped = run(max_tries=2) if kind != "slow" else run(**PATIENT | {"max_tries": 3})
+
+    target.take(stopped)
+    line = str(stopped.error)
+    assert "1 of 8 streams stopped: runsignup, partner 1, stream participants: GET " in line
+    assert "run again later" in line
+    assert "\n" not in line
+    assert "secret" not in line
+    target.assert_holds(season, streams=("races", "events", "removed_participants", "results"))
+    season.clear_faults()
+    target.take(run(stopped.state))
+    target.assert_holds(season)
+
+
+@pytest.mark.parametrize("kind", ["row_between_pages", "row_gone_between_pages"])
+def test_pages_that_shift_while_they_are_read_lose_nothing(run, season, target, kind):
+    season.fault(kind, times=5)
+    first = run(page_size=5)
+    target.take(first)
+    season.clear_faults()
+    season.pass_time(60)
+
+    target.take(run(first.state, page_size=5))
+
+    target.assert_holds(season)
+
+
+@pytest.mark.parametrize("path", ["races", "/participants", "removed-participants", "get-results"])
+def test_an_answer_that_is_empty_by_accident_removes_nothing(run, season, target, path):
+    first = run()
+    target.take(first)
+    season.pass_time(90_000)
+    season.fault("empty_answer", times=1, path_contains=path)
+
+    again = run(first.state, read_everything=True)
+
+    target.take(again)
+    assert again.rows("removals") == []
+    target.assert_holds(season)
+
+
+def test_a_first_answer_that_is_empty_by_accident_is_asked_for_again(run, season, target):
+    season.fault("empty_answer", times=1, path_contains="/participants")
+
+    target.take(run())
+
+    target.assert_holds(season)
+
+
+@pytest.mark.parametrize("kind", ["bad_record", "no_key"])
+@pytest.mark.parametrize(
+    ("stream", "path"),
+    [
+        ("races", "races"),
+        # A race with one event: elsewhere the sandbox's wrong event could be the other one asked for.
+        ("participants", "race/50000/participants"),
+        ("removed_participants", "removed-participants"),
+        ("results", "get-results"),
+    ],
+)
+def test_a_bad_record_is_rejected_and_the_rest_go_on(run, season, target, kind, stream, path):
+    season.fault(kind, times=1, path_contains=path)
+
+    done = run()
+
+    target.take(done)
+    assert done.error is None
+    (reject,) = done.rows("rejects")
+    assert reject["stream"] == stream
+    assert reject["reason"]
+    # What was rejected is the only thing that may be missing.
+    streams = ("races", "events", "participants", "removed_participants", "results")
+    if stream == "races" and kind == "no_key":
+        # Nothing can be asked about a race without its id.
+        streams = ("races",)
+    for name in streams:
+        missing = set(season.holds(name)) - set(target.live(name))
+        assert len(missing) <= (name == stream), name
+    # Once the race is whole again, all that belongs to it is.
+    target.take(run(done.state))
+    if stream == "races":
+        target.assert_holds(season)
+
+
+@pytest.mark.parametrize(
+    ("kind", "stream", "path", "more"),
+    [
+        ("missing_field", "races", "races", {}),
+        ("missing_field", "participants", "/participants", {}),
+        ("missing_field", "participants", "/participants", {"field": "last_modified"}),
+        ("missing_field", "participants", "/participants", {"field": "user"}),
+        ("missing_field", "results", "get-results", {}),
+        ("missing_field", "results", "get-results", {"field": "clock_time"}),
+        ("changed_type", "races", "races", {}),
+        ("changed_type", "participants", "/participants", {}),
+        ("changed_type", "results", "get-results", {}),
+    ],
+)
+def test_a_new_shape_stops_that_stream_and_no_other(run, season, target, kind, stream, path, more):
+    # The largest event: the rules about a whole answer need one with rows.
+    season.fault(kind, times=None, path_contains=path, **more)
+
+    stopped = run()
+
+    target.take(stopped)
+    assert f"stream {stream}: field " in str(stopped.error)
+    assert "1 of 8 streams stopped" in str(stopped.error)
+    others = {"participants", "removed_participants", "results"} - {stream}
+    if stream != "races":
+        target.assert_holds(season, streams=("races", "events", *others))
+    season.clear_faults()
+    target.take(run(stopped.state))
+    target.assert_holds(season)
+
+
+def test_events_without_a_field_stop_the_events_and_their_participants_are_read(run, season, target):
+    first = run()
+    target.take(first)
+    season.pass_time(600)
+    season.change("add_entry", 900040)
+    season.fault("missing_field", times=None, path_contains="races", field="events")
+
+    stopped = run(first.state, read_everything=True)
+
+    target.take(stopped)
+    assert "stream events: race" in str(stopped.error)
+    assert "1 of 8 streams stopped" in str(stopped.error)
+    target.assert_holds(season)
+
+
+def test_an_unknown_value_is_kept_and_told_once(run, season, target, caplog):
+    season.fault("unknown_enum", times=None, path_contains="removed-participants")
+
+    done = run()
+
+    assert done.error is None
+    assert "vanished" in {row["removed_reason"] for row in done.rows("removed_participants")}
+    told = [r.getMessage() for r in caplog.records if "'vanished'" in r.getMessage()]
+    assert told == [
+        "runsignup, partner 1, stream removed_participants: "
+        "unknown value 'vanished' of field removed_reason is kept as sent"
+    ]
+
+
+def test_a_used_up_hour_ends_the_run_and_the_next_one_goes_on(run, season, target):
+    stopped = run(calls_per_hour=4, budget_max_wait=0)
+    target.take(stopped)
+
+    again = run(stopped.state, budget_dir="")
+
+    target.take(again)
+    assert "calls an hour of this credential are used up: go on at" in str(stopped.error)
+    target.assert_holds(season)
