@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from project88.publish import Publication
 
 PIPELINE_LOCK = 8801
+MOST_FAILURES_TOLD = 8
 
 
 @dataclass
@@ -226,4 +227,6 @@ def stop_message(failures: list[Any]) -> str:
         + (f"; for example {', '.join(failure.sample_keys[:3])}" if failure.sample_keys else "")
         for failure in failures
     ]
+    if len(lines) > MOST_FAILURES_TOLD:
+        lines[MOST_FAILURES_TOLD:] = [f"and {len(lines) - MOST_FAILURES_TOLD} more: see hub.gate_results of this run"]
     return "the gate stopped the publish; what is published stays as it was\n  " + "\n  ".join(lines)
