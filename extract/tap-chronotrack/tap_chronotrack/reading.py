@@ -221,7 +221,7 @@ class EventStream(ChronoTrackStream):
         if unreadable:
             # The others were read; now the stream ends as failed.
             for other in unreadable[1:]:
-                self.logger.error("%s", other)
+                self.logger.error("STOPPED %s", other)
             raise unreadable[0]
 
     def read_event(
