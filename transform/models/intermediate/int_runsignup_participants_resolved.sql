@@ -159,7 +159,9 @@ select
         )), '{}'),
         'profile_image_url', profile_image_url,
         'chip_num', chip_number,
-        'gender_as_sent', case when gender is null then coalesce(gender_as_sent, removed_gender_as_sent) end,
+        'gender_as_sent', case
+            when coalesce(gender, removed_gender) is null then coalesce(gender_as_sent, removed_gender_as_sent)
+        end,
         'team_info', nullif(jsonb_strip_nulls(jsonb_build_object(
             'team_id', team_id,
             'team_name', team_name,
