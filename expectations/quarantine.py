@@ -27,18 +27,32 @@ def begin(cur: cursor) -> None:
     cur.execute("truncate gate_findings")
 
 
-def note(cur: cursor, *, relation: str, rule: str, reason: str, value: str | None, failing_rows: str) -> None:
-    """Add the rows that `failing_rows` ("from … where …", as Great Expectations judged them) finds."""
+def note(
+    cur: cursor, *, table: str, relation: str, rule: str, reason: str, value: str | None, failing_rows: str
+) -> None:
+    """Add the rows of `table` that `failing_rows` ("from … where …", as Great Expectations judged them) finds."""
     shown: sql.Composable = sql.SQL("%(reason)s")
     if value is not None:
-        shown = sql.SQL("%(reason)s || ' (' || left({}::text, 60) || ')'").format(sql.Identifier(value))
+        shown = sql.SQL("%(reason)s || ' (' || left(judged.{}::text, 60) || ')'").format(sql.Identifier(value))
     # The predicate was rendered with its values inside, so a literal % must not be read as a parameter.
     predicate = sql.SQL(failing_rows.replace("%", "%%"))
+    schema, name = table.split(".")
     cur.execute(
         sql.SQL(
-            "insert into gate_findings select timing_partner_id, source_provider, %(relation)s, row_key, %(rule)s,"
-            " {}, record {}"
-        ).format(shown, predicate),
+            """
+            insert into gate_findings
+            select
+                judged.timing_partner_id, judged.source_provider, %(relation)s, judged.row_key, %(rule)s, {shown},
+                -- By its place in the table: the record is made for the few rows that fail, not for all.
+                (select {record} from {table} as t where t.ctid = judged.origin::tid)
+            from (select * {predicate}) as judged
+            """
+        ).format(
+            shown=shown,
+            record=sql.SQL("t.record" if schema.startswith("raw_") else "to_jsonb(t)"),
+            table=sql.Identifier(schema, name),
+            predicate=predicate,
+        ),
         {"relation": relation, "rule": rule, "reason": reason},
     )
 

@@ -17,7 +17,7 @@ WARN = "warn"  # told, and nothing is held back
 STOP = "stop"  # nothing is published
 
 ROW_LEVEL = frozenset({QUARANTINE, CASCADE})
-# The columns with which every view under test begins.
+# The columns with which every view of rows begins, before `origin`, a row's place in its table.
 ROW_COLUMNS = ("row_key", "timing_partner_id", "source_provider")
 
 _SEVERITY = {QUARANTINE: "warning", CASCADE: "warning", WARN: "info", STOP: "critical"}
@@ -36,7 +36,7 @@ class SuiteModule(Protocol):
 
     @property
     def NEEDS(self) -> tuple[str, ...]:  # noqa: N802
-        """Return the tables without which there is nothing to judge."""
+        """Return the tables without which there is nothing to judge; of rows, the table they stand in comes first."""
 
     @property
     def VIEW(self) -> str:  # noqa: N802
@@ -122,7 +122,7 @@ select
     '{relation}' as relation,
     count(*) as failing,
     (array_agg(row_key order by row_key))[1:5] as sample_keys,
-    count(*) || ' keys occur more than once' as detail
+    'keys that occur more than once: ' || count(*) as detail
 from (
     select source_provider, timing_partner_id, row_key
     from {{batch}}

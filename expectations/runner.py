@@ -305,8 +305,7 @@ class _Run:
                 self.findings.append(
                     _Finding(
                         name, "relation_is_there", STOP, success=False, failing=1,
-                        message=f"relation_is_there: {table} does not exist, so nothing can be published"
-                        " from it. Build the models first: p88 transform",
+                        message=f"{table} does not exist. Build the models first: p88 build",
                     )
                 )  # fmt: skip
 
@@ -352,7 +351,8 @@ class _Run:
                     sql.SQL("create view {} with (security_invoker = true) as ").format(
                         sql.Identifier("gate", module.NAME)
                     )
-                    + sql.SQL(module.VIEW),
+                    # Great Expectations names each column several times; the fence has it computed once a row.
+                    + sql.SQL(module.VIEW + "offset 0"),
                     parameters,
                 )
         self.conn.commit()
@@ -372,18 +372,18 @@ class _Run:
             self.findings.append(
                 _Finding(
                     relation, "could_be_checked", STOP, success=False, failing=1,
-                    message=f"could_be_checked: {rule.name} of {relation} could not be evaluated:"
+                    message=f"{rule.name} could not be evaluated:"
                     f" {outcome.error}. Repair the suite expectations/suites/{module.NAME}.py or the column it reads",
                 )
             )  # fmt: skip
         elif outcome.success:
             self.findings.append(_Finding(relation, rule.name, rule.effect, success=True, message=""))
         elif outcome.failing_rows:
-            self._record_rows(cur, relation, outcome)
+            self._record_rows(cur, module, relation, outcome)
         else:
             self._record_groups(relation, outcome)
 
-    def _record_rows(self, cur: cursor, relation: str, outcome: Outcome) -> None:
+    def _record_rows(self, cur: cursor, module: SuiteModule, relation: str, outcome: Outcome) -> None:
         rule, predicate = outcome.rule, (outcome.failing_rows or "").replace("%", "%%")
         cur.execute(
             sql.SQL(
@@ -404,8 +404,8 @@ class _Run:
             )  # fmt: skip
         if rule.effect in ROW_LEVEL:
             quarantine.note(
-                cur, relation=relation, rule=rule.name, reason=rule.reason, value=outcome.value_column,
-                failing_rows=outcome.failing_rows or "",
+                cur, table=module.NEEDS[0], relation=relation, rule=rule.name, reason=rule.reason,
+                value=outcome.value_column, failing_rows=outcome.failing_rows or "",
             )  # fmt: skip
 
     def _record_groups(self, relation: str, outcome: Outcome) -> None:
@@ -423,7 +423,7 @@ class _Run:
                     where, rule.name, rule.effect, success=False, source_provider=provider,
                     timing_partner_id=partner, failing=int(group["failing"]),
                     sample_keys=[str(k) for k in group["sample_keys"] or []],
-                    message=f"{rule.name}: {where} of partner {partner} at {provider}: {group['detail']}.{remedy}"
+                    message=f"{group['detail']}.{remedy}"
                     + (accept if rule.name in WAIVABLE else ""),
                 )
             )  # fmt: skip

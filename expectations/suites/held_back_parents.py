@@ -48,7 +48,7 @@ select
     c.{self.key} as row_key,
     c.timing_partner_id,
     c.source_provider,
-    to_jsonb(c) as record,
+    c.ctid::text as origin,
     c.event_key not in (
         select q.row_key from hub.quarantine as q
         where q.relation = 'unified_events' and q.resolved_at is null

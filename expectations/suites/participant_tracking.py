@@ -19,7 +19,7 @@ select
     t.timing_partner_id || '/' || t.global_participant_id as row_key,
     t.timing_partner_id,
     'all'::text as source_provider,
-    to_jsonb(t) as record,
+    t.ctid::text as origin,
     t.global_participant_id,
     t.events_participated,
     cardinality(t.providers_used) > 0 as person_comes_from_a_provider

@@ -18,7 +18,7 @@ select
     'chronotrack/' || b.timing_partner_id || '/' || b.bracket_id as row_key,
     b.timing_partner_id::int as timing_partner_id,
     'chronotrack'::text as source_provider,
-    b.record,
+    b.ctid::text as origin,
     exists (
         select from raw_chronotrack.events as e
         where e.timing_partner_id = b.timing_partner_id and e.event_id = b.event_id

@@ -21,7 +21,7 @@ select
     'chronotrack/' || n.timing_partner_id || '/' || n.entry_id as row_key,
     n.timing_partner_id::int as timing_partner_id,
     'chronotrack'::text as source_provider,
-    n.record,
+    n.ctid::text as origin,
     exists (
         select from raw_chronotrack.events as e
         where e.timing_partner_id = n.timing_partner_id and e.event_id = n.event_id

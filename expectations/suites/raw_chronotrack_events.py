@@ -18,7 +18,7 @@ select
     'chronotrack/' || e.timing_partner_id || '/' || e.event_id as row_key,
     e.timing_partner_id::int as timing_partner_id,
     'chronotrack'::text as source_provider,
-    e.record,
+    e.ctid::text as origin,
     e.event_end_time >= e.event_start_time as event_ends_after_it_starts
 from raw_chronotrack.events as e
 """

@@ -18,7 +18,7 @@ select
     'chronotrack/' || r.timing_partner_id || '/' || r.event_id || '/' || r.results_entry_id as row_key,
     r.timing_partner_id::int as timing_partner_id,
     'chronotrack'::text as source_provider,
-    r.record,
+    r.ctid::text as origin,
     exists (
         select from raw_chronotrack.events as e
         where e.timing_partner_id = r.timing_partner_id and e.event_id = r.event_id

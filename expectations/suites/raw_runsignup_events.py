@@ -18,7 +18,7 @@ select
     'runsignup/' || e.timing_partner_id || '/' || e.event_id as row_key,
     e.timing_partner_id::int as timing_partner_id,
     'runsignup'::text as source_provider,
-    e.record,
+    e.ctid::text as origin,
     e.event_id > 0 as event_id_is_real,
     exists (
         select from raw_runsignup.races as r

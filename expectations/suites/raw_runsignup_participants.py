@@ -18,7 +18,7 @@ select
     'runsignup/' || p.timing_partner_id || '/' || p.registration_id as row_key,
     p.timing_partner_id::int as timing_partner_id,
     'runsignup'::text as source_provider,
-    p.record,
+    p.ctid::text as origin,
     p.registration_id > 0 as registration_id_is_real,
     exists (
         select from raw_runsignup.events as e

@@ -21,7 +21,7 @@ select
     'runsignup/' || p.timing_partner_id || '/' || p.registration_id as row_key,
     p.timing_partner_id::int as timing_partner_id,
     'runsignup'::text as source_provider,
-    p.record,
+    p.ctid::text as origin,
     exists (
         select from raw_runsignup.events as e
         where e.timing_partner_id = p.timing_partner_id and e.event_id = p.event_id

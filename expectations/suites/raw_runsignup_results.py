@@ -18,7 +18,7 @@ select
     'runsignup/' || r.timing_partner_id || '/' || r.result_id as row_key,
     r.timing_partner_id::int as timing_partner_id,
     'runsignup'::text as source_provider,
-    r.record,
+    r.ctid::text as origin,
     r.result_id > 0 as result_id_is_real,
     exists (
         select from raw_runsignup.events as e

@@ -18,7 +18,7 @@ select
     p.division_key as row_key,
     p.timing_partner_id,
     p.source_provider,
-    to_jsonb(p) as record,
+    p.ctid::text as origin,
     coalesce(starts_with(p.division_key, p.source_provider || '/' || p.timing_partner_id || '/'), false)
         as division_key_is_well_formed,
     exists (select from candidate.unified_events as e where e.event_key = p.event_key)

@@ -24,7 +24,7 @@ select
     e.event_key as row_key,
     e.timing_partner_id,
     e.source_provider,
-    to_jsonb(e) as record,
+    e.ctid::text as origin,
     coalesce(
         e.event_key = e.source_provider || '/' || e.timing_partner_id || '/' || e.event_id, false
     ) as event_key_is_well_formed,

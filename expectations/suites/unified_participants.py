@@ -30,7 +30,7 @@ select
     p.participant_key as row_key,
     p.timing_partner_id,
     p.source_provider,
-    to_jsonb(p) as record,
+    p.ctid::text as origin,
     p.race_key,
     p.bib_number,
     p.is_removed,
@@ -63,7 +63,7 @@ select
     'unified_participants' as relation,
     sum(holders) as failing,
     (array_agg(first_key order by first_key))[1:5] as sample_keys,
-    count(*) || ' bibs are held by more than one entry' as detail
+    'bibs held by more than one entry of a race: ' || count(*) as detail
 from (
     select source_provider, timing_partner_id, min(row_key) as first_key, count(*) as holders
     from {batch}

@@ -21,7 +21,7 @@ select
     r.race_key as row_key,
     r.timing_partner_id,
     r.source_provider,
-    to_jsonb(r) as record,
+    r.ctid::text as origin,
     coalesce(starts_with(r.race_key, r.source_provider || '/' || r.timing_partner_id || '/'), false)
         as race_key_is_well_formed,
     exists (select from candidate.unified_events as e where e.event_key = r.event_key) as race_event_is_present,

@@ -37,7 +37,7 @@ select
     r.result_key as row_key,
     r.timing_partner_id,
     r.source_provider,
-    to_jsonb(r) as record,
+    r.ctid::text as origin,
     coalesce(starts_with(r.result_key, r.source_provider || '/' || r.timing_partner_id || '/'), false)
         as result_key_is_well_formed,
     exists (select from candidate.unified_events as e where e.event_key = r.event_key)
