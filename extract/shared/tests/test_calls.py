@@ -88,7 +88,15 @@ def test_wrong_credentials_fail_at_once_and_for_all_streams(run, provider):
 
 
 def test_a_refusal_after_calls_that_worked_stops_one_stream(run, provider):
-    provider.queue += [says(200, GOOD), says(200, b'{"error": "denied"}')]
+    answer, left = provider.answer, ["once"]
+
+    def refuse_the_second_place_once(path, query, headers):
+        if path.endswith("/2") and left:
+            left.pop()
+            return 200, {}, b'{"error": "denied"}'
+        return answer(path, query, headers)
+
+    provider.answer = refuse_the_second_place_once
 
     done = run()
 
