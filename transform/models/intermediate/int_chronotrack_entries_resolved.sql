@@ -65,7 +65,7 @@ select
     null::timestamptz as registration_date,
     case when removed_at is not null then 'removed' else status_listed end as status,
     status_as_sent,
-    -- ChronoTrack sends no time with a status: the best known is when a change of the entry reached us.
+    -- ChronoTrack sends no time with a status: the entry last changed with us then, the status not later.
     coalesce(removed_at, changed_at) as status_changed_at,
     removed_at is not null as is_removed,
     team_id,
