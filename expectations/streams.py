@@ -147,7 +147,8 @@ group by t.timing_partner_id"""
 def count_relation(relation: Relation, cascades: tuple[str, ...]) -> str:
     """Return the select that measures a candidate relation per provider and partner, held-back rows apart."""
     present = "not coalesce(t.is_removed, false)" if relation.has_removals else "true"
-    live, recent = f"{present} and held.row_key is null", "t.fetched_date > b.newest"
+    # Rows held back by their own fault are not gone: their share has a rule of its own.
+    live, recent = f"{present} and held.by_own_fault is not false", "t.fetched_date > b.newest"
     cascade = ", ".join(f"'{rule}'" for rule in cascades)
     return f"""
 select

@@ -417,6 +417,20 @@ def test_a_collapse_is_measured_by_what_was_published(event: Season, gate: Gate)
     assert (failure.rule, failure.relation, failure.failing) == ("count_collapse", "unified_participants", 80)
 
 
+def test_an_event_held_back_with_most_of_the_rows_is_a_collapse(event: Season, gate: Gate) -> None:
+    event.event("8")
+    event.race("8", "8")
+    event.participants(200)
+    event.participants(100, first=5000, event_key="runsignup/1/8", race_key="runsignup/1/8")
+    gate("candidates")
+    publish(event, "r1")
+    event.do("update candidate.unified_events set time_zone = 'Eastern Standard Time' where event_id = '5'")
+
+    (failure,) = gate("candidates", "r2", LATER).failures
+
+    assert (failure.rule, failure.relation, failure.failing) == ("count_collapse", "unified_participants", 200)
+
+
 def test_a_broken_batch_is_stopped_and_the_baseline_stays(event: Season, gate: Gate) -> None:
     event.results(200)
     gate("candidates")
@@ -426,7 +440,7 @@ def test_a_broken_batch_is_stopped_and_the_baseline_stays(event: Season, gate: G
 
     report = gate("candidates", "r2", LATER)
 
-    assert stops(report) == {"quarantine_share", "suddenly_empty"}
+    assert stops(report) == {"quarantine_share"}
     assert event.ask("select * from hub.gate_baselines order by 1, 2") == before
     stopped = "select rule from hub.gate_results where run_id = 'r2' and severity = 'stop' and not success"
     assert {row[0] for row in event.ask(stopped)} == stops(report)
