@@ -39,12 +39,11 @@ _ROW_SUITES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 KEPT_DAYS = 30  # of measures that were never published
-# These cannot be accepted: publishing would choose between rows at random, or judge nothing at all.
-NOT_WAIVABLE = frozenset({"one_row_per_key", "relation_is_there", "could_be_checked"})
+# These cannot be accepted: publishing would lose rows, choose between rows at random, or judge nothing at all.
+NOT_WAIVABLE = frozenset({"nothing_unaccounted", "one_row_per_key", "relation_is_there", "could_be_checked"})
 WAIVABLE = frozenset(
     {
         "count_collapse", "suddenly_empty", "quarantine_share", "nulls_jump", "freshness", "reads_reconcile",
-        "nothing_unaccounted",
     }
 )  # fmt: skip
 SAMPLE_KEYS = 5
@@ -163,8 +162,7 @@ def accept_baseline(conn: connection, run_id: str) -> int:
         if (cur.fetchone() or (True,))[0]:
             return 0
         cur.execute(
-            "delete from hub.gate_baselines where stage in"
-            " (select stage from hub.gate_measures where run_id = %s)",
+            "delete from hub.gate_baselines where stage in (select stage from hub.gate_measures where run_id = %s)",
             (run_id,),
         )
         cur.execute(
@@ -290,9 +288,7 @@ class _Run:
         for provider in PROVIDERS:
             if {f"raw_{provider}.rejects", f"raw_{provider}.reads"} <= self._tables:
                 with self.conn.cursor() as cur:
-                    held, freed = quarantine.take_over_rejects(
-                        cur, provider=provider, run_id=self.run_id, now=self.now
-                    )
+                    held, freed = quarantine.take_over_rejects(cur, provider=provider, run_id=self.run_id, now=self.now)
                 self.conn.commit()
                 self.held += held
                 self.freed += freed
@@ -448,9 +444,7 @@ class _Run:
                 if {s.table, f"raw_{s.provider}.removals"} <= self._tables
             ]
         else:
-            selects = [
-                streams.count_relation(r, cascades) for r in streams.RELATIONS if r.table in self._tables
-            ]
+            selects = [streams.count_relation(r, cascades) for r in streams.RELATIONS if r.table in self._tables]
         with self.conn.cursor() as cur:
             cur.execute(
                 "delete from hub.gate_measures where (run_id = %s and stage = %s) or measured_at < %s",

@@ -247,9 +247,7 @@ def _outcome(rule: Rule, entry: Any, detail: Any) -> Outcome:
         # "SELECT <keys>, <column> FROM gate.<view> WHERE <what fails>;"
         columns, _, rest = query.partition("FROM ")
         value = columns.rsplit(",", 1)[-1].strip() if rule.shows_value else None
-        return Outcome(
-            rule, success=False, failing_rows="from " + rest.strip().rstrip(";"), value_column=value
-        )
+        return Outcome(rule, success=False, failing_rows="from " + rest.strip().rstrip(";"), value_column=value)
     rows = detail.result.get("details", {}).get("unexpected_rows", [])
     return Outcome(rule, success=False, groups=tuple(dict(row) for row in rows))
 

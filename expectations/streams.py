@@ -137,7 +137,7 @@ select
     %(run_id)s, 'arrivals', '{stream.table}', '{stream.provider}', t.timing_partner_id,
     count(*), count(*) filter (where {live}), 0, count(*) filter (where {live} and {recent}),
     max(t.changed_at), {_facts(stream.facts, live, recent)}, %(now)s
-from {stream.table} as t{_gone(stream, in_force=' and gone.returned_at is null')}
+from {stream.table} as t{_gone(stream, in_force=" and gone.returned_at is null")}
 left join hub.gate_baselines as b
     on b.stage = 'arrivals' and b.relation = '{stream.table}' and b.source_provider = '{stream.provider}'
     and b.timing_partner_id = t.timing_partner_id

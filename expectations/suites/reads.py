@@ -74,8 +74,7 @@ source_provider, timing_partner_id, relation, null as sample_keys, 1 as failing,
                 ),
             ),
             rules.no_rows(
-                f"select {columns} from {{batch}}"
-                f" where days > {STALE_WARN_DAYS} and days <= {STALE_STOP_DAYS}",
+                f"select {columns} from {{batch}} where days > {STALE_WARN_DAYS} and days <= {STALE_STOP_DAYS}",
                 **rules.named(
                     "freshness_warning",
                     rules.WARN,

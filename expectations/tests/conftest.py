@@ -75,9 +75,7 @@ def season(conn: connection) -> Season:
 def gate(server: str) -> Gate:
     """Return the gate over the season."""
 
-    def run(
-        stage: Stage, run_id: str = "r1", now: datetime = NOW, docs_dir: Path | None = None
-    ) -> GateReport:
+    def run(stage: Stage, run_id: str = "r1", now: datetime = NOW, docs_dir: Path | None = None) -> GateReport:
         return run_gate(server, stage, run_id, now, docs_dir)
 
     return run

@@ -208,8 +208,12 @@ def build_and_publish(dsn: str, report: RunReport, teller: Teller, now: datetime
         for stage, title in stages:
             with teller.step(title) as done:
                 gate = run_gate(dsn, stage, report.run_id, now, docs)
-                report.quarantined, report.resolved = gate.quarantined, gate.resolved
-                report.steps[f"gate {stage}"] = done("passed" if gate.passed else "STOPPED")
+                report.quarantined += gate.quarantined
+                report.resolved += gate.resolved
+                warned = f", {len(gate.warnings)} warnings" if gate.warnings else ""
+                report.steps[f"gate {stage}"] = done(
+                    f"passed, {gate.quarantined:,} rows held back{warned}" if gate.passed else "STOPPED"
+                )
             if not gate.passed:
                 raise ActionNeeded(stop_message(gate.failures))
         with teller.step("publish, in one transaction") as done:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from project88 import db, pipeline, settings
+from project88.errors import ActionNeeded
 
 
 @click.group(invoke_without_command=True)
@@ -57,10 +58,13 @@ def accept(rule: str, partner: str, provider: str, relation: str, reason: str, d
     connection = db.connect()
     try:
         found = connections.enabled(connection, partner=partner, provider=provider)[0]
-        waive(
-            connection, rule=rule, timing_partner_id=found.timing_partner_id, source_provider=provider,
-            relation=relation, reason=reason, until=datetime.now(UTC) + timedelta(days=days),
-        )  # fmt: skip
+        try:
+            waive(
+                connection, rule=rule, timing_partner_id=found.timing_partner_id, source_provider=provider,
+                relation=relation, reason=reason, until=datetime.now(UTC) + timedelta(days=days),
+            )  # fmt: skip
+        except ValueError as error:
+            raise ActionNeeded(str(error)) from error
         connection.commit()
     finally:
         connection.close()
