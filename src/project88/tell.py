@@ -59,7 +59,7 @@ class Teller:
     """Tells a person what goes on."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True)
+        self.console = Console(stderr=True, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Print one line."""
