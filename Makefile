@@ -5,7 +5,7 @@ SHELL := /bin/sh
 P88 := .venv/bin/p88
 PYTHON ?= python3
 
-.PHONY: help run test lab docs clean setup lint types unit notebooks lock bench
+.PHONY: help run test lab docs clean setup lint types unit lock
 
 help: ## list these
 	@echo "Project88Hub. Begin with: make run"
@@ -18,7 +18,7 @@ test: setup .venv-lab/ready ## all tests, linters and the type check
 	@scripts/check
 
 lab: setup .venv-lab/ready ## JupyterLab on the published data
-	@P88_NOTEBOOK_URL="$$($(P88) db url)" .venv-lab/bin/jupyter lab --notebook-dir=notebooks
+	@$(P88) lab
 
 docs: setup ## build and serve the dbt docs site, the gate's data docs linked from it
 	@$(P88) docs

@@ -46,7 +46,7 @@ def _add_commands() -> None:
 
     for command in (
         run.demo, run.run, run.sync, run.build, gate.gate, run.publish, show.status, database.sql, database.db,
-        partners.partner, partners.connection, partners.with_, sandbox.sandbox, show.docs, partners.key,
+        partners.partner, partners.connection, partners.with_, sandbox.sandbox, show.docs, show.lab, partners.key,
     ):  # fmt: skip
         cli.add_command(command)
 

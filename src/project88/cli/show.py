@@ -108,3 +108,34 @@ def docs(serve: bool, port: int) -> None:
         done(str(folder))
     if serve:
         docs_site.serve(folder, port, say=lambda text: click.echo(text, err=True))
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def lab(arguments: tuple[str, ...]) -> None:
+    """Open JupyterLab on the published data; ARGUMENTS go to it. `make lab` makes its environment first.
+
+    \b
+    Example: p88 lab
+    Example: p88 lab --no-browser --port 8890
+    """
+    import os
+    import subprocess
+    import sys
+
+    from project88 import db, settings
+    from project88.errors import ActionNeeded
+
+    program = settings.CHECKOUT / ".venv-lab" / "bin" / "jupyter"
+    if not program.exists():
+        raise ActionNeeded("JupyterLab has an environment of its own, which is not there yet; `make lab` makes it")
+    dsn = db.database_url()
+    # Held as long as the lab is open: the embedded server stops when nobody is connected for a while.
+    connection = db.connect(dsn)
+    try:
+        command = [str(program), "lab", "--notebook-dir", str(settings.CHECKOUT / "notebooks"), *arguments]
+        if os.geteuid() == 0:
+            command.append("--allow-root")
+        sys.exit(subprocess.run(command, env=os.environ | {"P88_NOTEBOOK_URL": dsn}, check=False).returncode)
+    finally:
+        connection.close()
