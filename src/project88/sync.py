@@ -7,6 +7,7 @@ plugin's settings with their secrets there.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,12 +15,13 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from psycopg2 import sql
 from psycopg2.extras import Json
 
@@ -67,18 +69,46 @@ def _runs_folder() -> Path:
     return folder
 
 
+@contextlib.contextmanager
+def private_folder(name: str) -> Iterator[Path]:
+    """Give a folder for one run of Meltano, which only this user can read, and remove it at the end."""
+    # The name ends in who owns it, so that no instant exists at which a folder has no owner.
+    folder = _runs_folder() / f"{name}-{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def sweep() -> int:
-    """Remove the private folders of runs whose process is gone (a SIGKILL leaves them); returns how many."""
+    """End runs whose `p88` is gone (a SIGKILL leaves them) and remove their private folders; returns how many.
+
+    A run that goes on without us holds no lock any more: beside a new run of the same connection it could write an
+    older version of a row last.
+    """
     removed = 0
     for folder in _runs_folder().iterdir():
-        try:
-            os.kill(int((folder / "owner").read_text(encoding="utf-8")), 0)
-        except (ProcessLookupError, ValueError, FileNotFoundError):
-            shutil.rmtree(folder, ignore_errors=True)
-            removed += 1
-        except PermissionError:
+        owner = int(folder.name.rpartition("-")[2])
+        if psutil.pid_exists(owner):
             continue
+        for process in _processes_of(folder):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+                process.wait(10)
+        shutil.rmtree(folder, ignore_errors=True)
+        removed += 1
     return removed
+
+
+def _processes_of(folder: Path) -> list[psutil.Process]:
+    """Return the processes that run in a private folder: Meltano, its tap and its loader."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("MELTANO_SYS_DIR_ROOT") == str(folder):
+                found.append(process)
+    return found
 
 
 def sync(
@@ -157,11 +187,8 @@ def _run_meltano(
     stopping: Callable[[], bool],
     progress: Callable[[str], None],
 ) -> SyncOutcome:
-    folder = _runs_folder() / f"{run_id}-{connection.connection_id}"
-    folder.mkdir(mode=0o700)
     prefix = f"TAP_{connection.provider.upper()}_"
-    try:
-        (folder / "owner").write_text(str(os.getpid()), encoding="utf-8")
+    with private_folder(f"{run_id}-{connection.connection_id}") as folder:
         environment = meltano_environment(dsn, folder)
         environment.update(connection.tap_environment())
         environment[prefix + "RUN_ID"] = _tap_run_id(run_id, connection)
@@ -183,8 +210,6 @@ def _run_meltano(
                 start_new_session=True,
             )
             code = _wait(child, log, stopping, progress)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     error = None
     if code:
         error = f"{connection.title}: {_reason(log, stopped=stopping())} (log: {log})"

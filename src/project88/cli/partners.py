@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import click
@@ -148,7 +147,7 @@ def with_(partner_slug: str, provider: str, command: tuple[str, ...]) -> None:
 
     \b
     Example: p88 with harbour runsignup meltano run --force --state-id-suffix=partner1-main runsignup
-    Example: p88 with harbour runsignup tap-runsignup --test
+    Example: p88 with harbour runsignup tap-runsignup --config=ENV --test
     """
     dsn = db.database_url()
     pipeline.prepare(dsn)
@@ -158,8 +157,8 @@ def with_(partner_slug: str, provider: str, command: tuple[str, ...]) -> None:
     finally:
         opened.close()
     sync.sweep()
-    with tempfile.TemporaryDirectory(dir=settings.memory_folder(), prefix="with-") as folder:
-        environment = sync.meltano_environment(dsn, Path(folder)) | found.tap_environment()
+    with sync.private_folder(f"with-{found.connection_id}") as folder:
+        environment = sync.meltano_environment(dsn, folder) | found.tap_environment()
         environment.setdefault(f"TAP_{provider.upper()}_BUDGET_DIR", str(settings.private_folder("budgets")))
         program = settings.executable(command[0])
         arguments = [program if Path(program).exists() else command[0], *command[1:]]
