@@ -135,15 +135,15 @@ def _running(programs: Path, *, over_tcp: bool) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def fresh_database(server: Server) -> Iterator[str]:
-    """Make a database, and take it and its roles away in the end."""
+def fresh_database(server: Server, template: str = "template1") -> Iterator[str]:
+    """Make a database, empty or a copy of another, and take it and its roles away in the end."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     administrator = psycopg2.connect(server.dsn("postgres"))
     administrator.autocommit = True
     database = sql.Identifier(name)
     try:
         with administrator.cursor() as cursor:
-            cursor.execute(sql.SQL("create database {}").format(database))
+            cursor.execute(sql.SQL("create database {} template {}").format(database, sql.Identifier(template)))
         yield server.dsn(name)
     finally:
         with administrator.cursor() as cursor:

@@ -1,19 +1,29 @@
-"""A hub with the tiny season, and the sandbox that serves it."""
+"""Hubs with the tiny season, and the sandbox that serves it.
+
+The season is brought in once; other tests get copies of that database, so that each may change its own.
+"""
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
-import psycopg2
 import pytest
-from psycopg2 import sql
 
+from project88 import db
 from project88.connections import SECRET_SETTINGS
-from tests.pipeline.harness import CHECKOUT, Hub, Sandbox, wait_for
+from project88.tenancy import ensure_tenancy
+from tests.conftest import fresh_database
+from tests.pipeline.harness import CHECKOUT, Hub, Sandbox, wait_for, watch
+
+Copies = Callable[[Hub], AbstractContextManager[Hub]]
 
 
 @pytest.fixture(scope="session")
@@ -31,20 +41,43 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     process.wait(20)
 
 
-@pytest.fixture
-def fresh_hub(embedded_dsn: str, tmp_path: Path, sandbox: Sandbox) -> Iterator[Hub]:
-    """A hub with connections to the sandbox and nothing loaded."""
-    sandbox.post("reset", size="tiny", seed=88)
-    sandbox.clear_faults()
-    hub = Hub(embedded_dsn, tmp_path / "home", sandbox)
-    hub.home.mkdir(mode=0o711)
-    _connect(hub)
-    yield hub
+def _folder(factory: pytest.TempPathFactory, name: str) -> Path:
+    folder = factory.mktemp(name) / "home"
+    folder.mkdir(mode=0o711)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def copies(embedded_server, tmp_path_factory: pytest.TempPathFactory) -> Copies:
+    """Return a way to copy a hub: its database and its folder."""
+
+    @contextmanager
+    def copy(hub: Hub) -> Iterator[Hub]:
+        ((name,),) = hub.ask("select current_database()::text")
+        home = _folder(tmp_path_factory, "copy")
+        shutil.copytree(hub.home, home, dirs_exist_ok=True)
+        with fresh_database(embedded_server, template=name) as dsn:
+            made = Hub(dsn, home, hub.sandbox, hub.first_run)
+            if made.ask("select to_regclass('unified.unified_events')::text") != [(None,)]:
+                # Readers' roles are named after their database.
+                with closing(db.connect(dsn)) as connection, connection:
+                    ensure_tenancy(connection)
+            yield made
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def connected(embedded_server, tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Iterator[Hub]:
+    """A hub with connections to the sandbox and nothing loaded; to be copied, not used."""
+    with fresh_database(embedded_server) as dsn:
+        hub = Hub(dsn, _folder(tmp_path_factory, "connected"), sandbox)
+        _connect(hub)
+        yield hub
 
 
 def _connect(hub: Hub) -> None:
     """Add the sandbox's partners and accounts, as an operator would."""
-    assert hub.sandbox is not None
     for one in hub.sandbox.get("connections"):
         hub.p88("partner", "add", one["slug"], "--name", one["partner"])
         secret = one["secrets"] | {key: one["settings"][key] for key in one["settings"] if key in SECRET_SETTINGS}
@@ -53,31 +86,37 @@ def _connect(hub: Hub) -> None:
             for key, value in one["settings"].items()
             if key != "timing_partner_id" and key not in secret
         ]
-        prefix = f"TAP_{one['provider'].upper()}_"
-        secrets = {prefix + key.upper(): value for key, value in secret.items()}
-        subprocess.run(
-            [str(Path(sys.executable).parent / "p88"), "connection", "add", one["slug"], one["provider"], *values],
-            env=hub.environment | secrets, cwd=CHECKOUT, check=True, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+        hub.connect(one["slug"], one["provider"], secret, *values)
+
+
+@pytest.fixture(scope="session")
+def season(connected: Hub, copies: Copies) -> Iterator[Hub]:
+    """A hub through which the tiny season has gone once, undisturbed; to be read, not changed."""
+    with copies(connected) as hub:
+        hub.sandbox.reset()
+        began = time.monotonic()
+        running = hub.start("run")
+        watcher = threading.Thread(target=watch, args=(running, hub.first_run, [hub.memory()]))
+        watcher.start()
+        hub.first_run.output, _ = running.communicate(timeout=300)
+        watcher.join()
+        assert running.returncode == 0, hub.first_run.output
+        hub.first_run.seconds = time.monotonic() - began
+        hub.first_run.calls = hub.sandbox.calls()
+        yield hub
 
 
 @pytest.fixture(scope="module")
-def loaded(embedded_server, tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Iterator[Hub]:
-    """A hub through which the tiny season has gone once, undisturbed; shared by a module's tests."""
-    name = f"loaded_{tmp_path_factory.mktemp('x').parent.name[-6:].replace('-', '_')}"
-    administrator = psycopg2.connect(embedded_server.dsn("postgres"))
-    administrator.autocommit = True
-    with administrator.cursor() as cursor:
-        cursor.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
-        cursor.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    sandbox.post("reset", size="tiny", seed=88)
-    sandbox.clear_faults()
-    home = tmp_path_factory.mktemp("loaded") / "home"
-    home.mkdir(mode=0o711)
-    hub = Hub(embedded_server.dsn(name), home, sandbox)
-    _connect(hub)
-    hub.first_run = hub.p88("run")  # type: ignore[attr-defined]
-    yield hub
-    with administrator.cursor() as cursor:
-        cursor.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
-    administrator.close()
+def loaded(season: Hub, copies: Copies) -> Iterator[Hub]:
+    """A hub with the tiny season published, as the sandbox has it; shared by a module's tests."""
+    season.sandbox.reset()
+    with copies(season) as hub:
+        yield hub
+
+
+@pytest.fixture
+def fresh_hub(connected: Hub, copies: Copies) -> Iterator[Hub]:
+    """A hub with connections to the sandbox and nothing loaded."""
+    connected.sandbox.reset()
+    with copies(connected) as hub:
+        yield hub

@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 import psycopg2
+import pytest
 import requests
 
+from project88 import settings
 from project88.published import BOOKKEEPING
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -30,6 +33,27 @@ RELATIONS = (
     "unified_results",
     "participant_tracking",
 )
+KEYS = {
+    "runsignup": {
+        "races": ("race_id",),
+        "events": ("event_id",),
+        "participants": ("registration_id",),
+        "removed_participants": ("registration_id",),
+        "results": ("result_id",),
+    },
+    "chronotrack": {
+        "events": ("event_id",),
+        "races": ("race_id",),
+        "entries": ("entry_id",),
+        "brackets": ("bracket_id",),
+        "intervals": ("interval_id",),
+        "results": ("event_id", "results_entry_id", "results_interval_id"),
+    },
+}
+"""The ids of each provider's records, beside the timing partner."""
+
+PARTNERS = {1: "harbour", 2: "summit"}
+Records = dict[str, dict[str, Any]]
 
 
 @dataclass
@@ -50,9 +74,61 @@ class Sandbox:
         assert answer.ok, answer.text
         return answer.json()
 
+    def reset(self) -> None:
+        """Start the tiny season anew, without changes and faults."""
+        self.post("reset", size="tiny", seed=88)
+        self.clear_faults()
+
+    def change(self, kind: str, provider: str, event_id: int | str, **more: Any) -> dict[str, Any]:
+        """Change something at a provider, for partner 1 unless told; returns what was touched."""
+        return self.post("change", kind=kind, provider=provider, event_id=event_id, **{"partner": 1} | more)
+
+    def fault(self, kind: str, provider: str, **more: Any) -> None:
+        """Switch a fault on."""
+        self.post("fault", kind=kind, provider=provider, **more)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return the faults with how often they struck."""
+        return self.get("fault")["faults"]
+
     def clear_faults(self) -> None:
         """Switch all faults off."""
         requests.delete(f"{self.url}/control/fault", timeout=60).raise_for_status()
+
+    def advance(self, seconds: int) -> None:
+        """Let time pass at the providers."""
+        self.post("clock", advance_seconds=seconds)
+
+    def calls(self) -> dict[str, Any]:
+        """Return the calls since the last reset of the counts."""
+        return self.get("calls")
+
+    def holds(self, provider: str, partner: int, stream: str) -> Records:
+        """Return the records of a stream as the provider would send them now, by their ids joined with a stroke."""
+        found = {}
+        for one in self.get(f"holds/{provider}/{partner}/{stream}?context=1"):
+            ids = {"event_id": one.get("event_id"), **one["record"]}
+            found["/".join(str(ids[key]) for key in KEYS[provider][stream])] = one["record"]
+        return found
+
+    def secrets(self) -> set[str]:
+        """Return every credential that the sandbox gave out."""
+        found = set()
+        for one in self.get("connections"):
+            found |= set(one["secrets"].values()) | {one["settings"].get("api_key")}
+        return found - {None}
+
+
+@dataclass
+class FirstRun:
+    """What was seen of the run that loaded a hub."""
+
+    output: str = ""
+    seconds: float = 0.0
+    calls: dict[str, Any] = field(default_factory=dict)
+    # Of every process below the run, at many instants.
+    arguments: set[str] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -61,7 +137,8 @@ class Hub:
 
     dsn: str
     home: Path
-    sandbox: Sandbox | None = None
+    sandbox: Sandbox
+    first_run: FirstRun = field(default_factory=FirstRun, repr=False)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -88,6 +165,21 @@ class Hub:
             start_new_session=True,
         )  # fmt: skip
 
+    def connect(self, partner: str, provider: str, secrets: dict[str, str], *values: str) -> None:
+        """Add a connection, its credentials in the environment."""
+        prefix = f"TAP_{provider.upper()}_"
+        subprocess.run(
+            [str(Path(sys.executable).parent / "p88"), "connection", "add", partner, provider, *values],
+            env=self.environment | {prefix + key.upper(): value for key, value in secrets.items()},
+            cwd=CHECKOUT, check=True, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+
+    def memory(self) -> Path:
+        """Return the folder in memory where runs keep what must not reach a disk."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("P88_HOME", str(self.home))
+            return settings.memory_folder()
+
     def ask(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return what a query finds."""
         connection = psycopg2.connect(self.dsn, options="-c timezone=UTC")
@@ -97,6 +189,71 @@ class Hub:
                 return cursor.fetchall() if cursor.description else []
         finally:
             connection.close()
+
+    def configure(self, **values: Any) -> None:
+        """Set settings of all connections, as `p88 connection add --set` would."""
+        self.ask("update hub.connections set settings = settings || %s::jsonb", json.dumps(values))
+
+    def raw(self, provider: str, partner: int, stream: str) -> Records:
+        """Return the records in raw that are not removed, by their ids joined with a stroke."""
+        keys = KEYS[provider][stream]
+        key = " || '/' || ".join(f"t.{name}::text" for name in keys)
+        # A registration is either among the participants or among the removed ones; the latest word counts.
+        withdrawn = (
+            """
+            and not exists (
+                select from raw_runsignup.removed_participants as w
+                where w.timing_partner_id = t.timing_partner_id and w.registration_id = t.registration_id
+                    and w.last_modified >= t.last_modified
+                    and not exists (
+                        select from raw_runsignup.removals as m
+                        where m.timing_partner_id = w.timing_partner_id and m.stream = 'removed_participants'
+                            and m.record_key = w.registration_id::text and m.returned_at is null
+                    )
+            )
+            """
+            if stream == "participants"
+            else ""
+        )
+        rows = self.ask(
+            f"""
+            select {key}, t.record from raw_{provider}.{stream} as t
+            where t.timing_partner_id = %s {withdrawn} and not exists (
+                select from raw_{provider}.removals as m
+                where m.timing_partner_id = t.timing_partner_id and m.stream = '{stream}'
+                    and m.record_key = {key} and m.returned_at is null
+            )
+            """,  # noqa: S608
+            partner,
+        )
+        return dict(rows)
+
+    def assert_raw_equals_holds(
+        self, providers: Iterable[str] = KEYS, partners: Iterable[int] = PARTNERS, besides: Iterable[str] = ()
+    ) -> None:
+        """Check every stream against what the provider holds now, besides some ids."""
+        for provider in providers:
+            for partner in partners:
+                for stream in KEYS[provider]:
+                    told = f"{provider}, partner {partner}, {stream}"
+                    here, there = self.raw(provider, partner, stream), self.sandbox.holds(provider, partner, stream)
+                    for one in besides:
+                        here.pop(one, None)
+                        there.pop(one, None)
+                    assert set(here) == set(there), f"{told}: {sorted(set(here) ^ set(there))}"
+                    for key, record in there.items():
+                        differing = {name: here[key].get(name, "-") for name, value in record.items()
+                                     if here[key].get(name, "-") != value}  # fmt: skip
+                        assert not differing, f"{told} {key}: raw has {differing}, the provider {record}"
+
+    def rows(self, relation: str, provider: str) -> dict[str, dict[str, Any]]:
+        """Return the published rows of a provider by key, as JSON has them."""
+        key = {"unified_events": "event_key", "unified_races": "race_key", "unified_participants": "participant_key",
+               "unified_results": "result_key", "unified_divisions": "division_key",
+               "unified_timing_points": "timing_point_key"}[relation]  # fmt: skip
+        return dict(
+            self.ask(f"select {key}, to_jsonb(r) from unified.{relation} r where source_provider = %s", provider)  # noqa: S608
+        )
 
     def published(self) -> dict[str, list[str]]:
         """Return every published row, as text, without what differs between any two runs."""
@@ -140,6 +297,23 @@ def children_named(parent: int, *names: str) -> list[psutil.Process]:
         if set(words) & set(names):
             found.append(process)
     return found
+
+
+def watch(process: subprocess.Popen[str], seen: FirstRun, folders: Iterable[Path] = ()) -> None:
+    """Note the arguments of all processes below one, and the files in some folders, until it ends."""
+    while process.poll() is None:
+        try:
+            below = psutil.Process(process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            break
+        for one in below:
+            try:
+                seen.arguments.add(" ".join(one.cmdline()))
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        for folder in folders:
+            seen.files.update(str(path) for path in folder.rglob("*"))
+        time.sleep(0.1)
 
 
 def wait_for(condition: Any, seconds: float) -> Any:
