@@ -72,11 +72,11 @@ def connected(embedded_server, tmp_path_factory: pytest.TempPathFactory, sandbox
     """A hub with connections to the sandbox and nothing loaded; to be copied, not used."""
     with fresh_database(embedded_server) as dsn:
         hub = Hub(dsn, _folder(tmp_path_factory, "connected"), sandbox)
-        _connect(hub)
+        connect_all(hub)
         yield hub
 
 
-def _connect(hub: Hub) -> None:
+def connect_all(hub: Hub) -> None:
     """Add the sandbox's partners and accounts, as an operator would."""
     for one in hub.sandbox.get("connections"):
         hub.p88("partner", "add", one["slug"], "--name", one["partner"])
