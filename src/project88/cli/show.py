@@ -45,7 +45,7 @@ def _print_status(found: Status) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
 
     def table(title: str, names: str, rows: list[list[object]]) -> None:
         shown = Table(
@@ -71,14 +71,22 @@ def _print_status(found: Status) -> None:
             each.participants, each.results, each.last_fetched_at, each.last_sync_error or each.last_sync_status]
            for each in found.connections])  # fmt: skip
     if found.quarantine:
-        table("Quarantine", "relation, rule, provider, partner, rows, since, for example, reason",
-              [[each.relation, each.rule, each.source_provider, each.timing_partner_id, each.rows, each.first_seen_at,
-                ", ".join(each.sample_keys[:2]), each.reason] for each in found.quarantine])  # fmt: skip
+        shown, more = found.quarantine[:MOST_GROUPS], found.quarantine[MOST_GROUPS:]
+        table(
+            "Quarantine", "rows, partner, provider, relation, rule, for example, reason",
+            [[each.rows, each.timing_partner_id, each.source_provider, each.relation, each.rule,
+              (each.sample_keys or [""])[0], each.reason[:60]] for each in shown],
+        )  # fmt: skip
+        if more:
+            console.print(
+                f"and {sum(each.rows for each in more):,} more rows in {len(more)} groups: p88 status --json\n"
+            )
     else:
         console.print("Quarantine: empty.\n")
 
 
 NUMBERS = {"rows", "events", "participants", "results"}
+MOST_GROUPS = 20
 
 
 def _text(value: object) -> str:
