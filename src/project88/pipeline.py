@@ -111,12 +111,20 @@ def run(
         if syncing:
             _sync_all(dsn, report, teller, partner, provider, read_everything, at_once)
         if publishing:
-            build_and_publish(dsn, report, teller, now)
+            _publish_or_tell_all(dsn, report, teller, now)
     except BaseException as error:
         _note_run(dsn, report, "failed", str(error) or type(error).__name__)
         raise
     _note_run(dsn, report, "partial" if report.failures else "success", "; ".join(report.failures) or None)
     return report
+
+
+def _publish_or_tell_all(dsn: str, report: RunReport, teller: Teller, now: datetime) -> None:
+    try:
+        build_and_publish(dsn, report, teller, now)
+    except ActionNeeded as error:
+        # Which connections failed would otherwise go untold, and is often the reason.
+        raise ActionNeeded("\np88: ".join([*report.failures, str(error)])) from error
 
 
 def _warm_up() -> None:
