@@ -137,7 +137,9 @@ def test_never_more_than_two_calls_at_once(run, provider, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "trouble", [says(401), says(500), says(0), says(302, b"", Location="http://x"), says(200, b"{")], ids=str
+    "trouble",
+    [says(401), says(500), says(0), says(302, b"", Location="http://x"), says(200, b"{")],
+    ids=["401", "500", "dropped", "redirect", "half of the JSON"],
 )
 def test_no_secret_reaches_logs_errors_or_tracebacks(run, provider, caplog, trouble):
     provider.queue += [trouble] * 12
