@@ -98,15 +98,15 @@ class Rejects(SideStream):
         _given("run_id", "text", "The run, as named by setting run_id"),
     )
 
-    def add(self, stream: str, scope: str, reject: Reject, read_at: str) -> None:
-        """Write one reject."""
-        digest = hashlib.sha256(f"{scope}\0{reject.field}\0".encode() + canonical(reject.record))
+    def add(self, stream: str, scope: str, reject: Reject, read_at: str) -> str:
+        """Write one reject and return its id."""
+        digest = hashlib.sha256(f"{scope}\0{reject.field}\0".encode() + canonical(reject.record)).hexdigest()
         is_object = isinstance(reject.record, dict)
         self.emit(
             {
                 "timing_partner_id": self.hub.timing_partner_id,
                 "stream": stream,
-                "reject_id": digest.hexdigest(),
+                "reject_id": digest,
                 "scope": scope,
                 "record_key": reject.record_key,
                 "field": reject.field,
@@ -117,6 +117,7 @@ class Rejects(SideStream):
                 "read_at": read_at,
             }
         )
+        return digest
 
 
 class Removals(SideStream):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
@@ -47,12 +47,17 @@ class Tally:
     mode: str = "whole"
     received: int = 0
     sent: int = 0
+    # Different records; `refusals` counts one that is met again while a list is read anew once more.
     rejected: int = 0
+    refusals: int = 0
+    # Of the rejected, those without a key: any of them may be one that was known under its key before.
+    keyless: int = 0
     removed: int = 0
     at_provider: int | None = None
     calls: int = 0
     saved: int = 0
     provider_clock: datetime | None = None
+    rejects: set[str] = field(default_factory=set)
 
     def answered(self, answer: Answer) -> None:
         """Count the calls of an answer; the first one's clock is the read's."""
@@ -134,8 +139,12 @@ class HubStream(Stream):
             if many is not None:
                 one = self._tally_of(reject, many)
             one.received += 1
-            one.rejected += 1
-            hub.rejects.add(self.name, one.scope, reject, read_at)
+            one.refusals += 1
+            reject_id = hub.rejects.add(self.name, one.scope, reject, read_at)
+            if reject_id not in one.rejects:
+                one.rejects.add(reject_id)
+                one.rejected += 1
+                one.keyless += reject.record_key is None
             if snapshot is not None and reject.record_key is not None:
                 snapshot.keep(reject.record_key)
         tenant = hub.timing_partner_id

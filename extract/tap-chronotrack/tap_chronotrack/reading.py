@@ -69,7 +69,7 @@ class ChronoTrackStream(HubStream):
         whole = Whole()
         met: set[int] = set()
         for _ in range(MOST_READS):
-            rejected, counts = tally.rejected, set()
+            refusals, counts = tally.refusals, set()
             whole.keyless = number = 0
             snapshot.restart()
             for page in read():
@@ -78,9 +78,9 @@ class ChronoTrackStream(HubStream):
                 counts.add(page.row_count)
                 # The first answer's headers count: what changes while the pages are read is after it.
                 whole.first = whole.first or page
-                if tally.rejected > rejected:
+                if tally.refusals > refusals:
                     whole.keyless += self.keyless(page, given)
-                    rejected = tally.rejected
+                    refusals = tally.refusals
             found = snapshot.seen + whole.keyless
             whole.row_count = page.row_count
             tally.at_provider = found

@@ -51,6 +51,8 @@ class Directory:
         # Kept until the events stream's own turn, so that it is that stream which stops.
         self.events_error: StreamStopped | None = None
         self.by_race: dict[int, list[Event]] = {}
+        # Events that stay although no answer of this run held them.
+        self._kept = 0
 
     @property
     def page_size(self) -> int:
@@ -134,7 +136,8 @@ class Directory:
             yield from self._events_of(records, tally, events_tally)
         if whole:
             self._confirm_gone(snapshot, tally, events_tally)
-            tally.at_provider, events_tally.at_provider = snapshot.seen, events_tally.received
+            tally.at_provider = snapshot.seen + tally.keyless
+            events_tally.at_provider = events_tally.received + self._kept
         value = races.finish_snapshot(snapshot, tally, whole=whole, confirmed_empty=True)
         races.report(tally)
         events_tally.provider_clock = tally.provider_clock
@@ -216,15 +219,20 @@ class Directory:
     def _keep(self, race_id: int, found: list[Any], timezone: str | None, snapshot: Snapshot) -> None:
         """Remember the events of a race for this run."""
         kept: dict[int, Event] = {}
+        nameless = False
         for event in found:
             event_id = event.get("event_id") if isinstance(event, dict) else None
             if type(event_id) is int:
                 kept[event_id] = _event(race_id, event_id, event, timezone)
+            else:
+                nameless = True
         for old in self.by_race.get(race_id, []):
-            if old.event_id not in kept and self._tap.is_over(old.ends_at):
-                # Not listed, and long over: nobody asked whether it is gone.
+            if old.event_id not in kept and (nameless or self._tap.is_over(old.ends_at)):
+                # One without an id may be any of those known. And one that is not listed and long over
+                # nobody asked about.
                 kept[old.event_id] = old
                 snapshot.keep(str(old.event_id))
+                self._kept += 1
         self.by_race[race_id] = list(kept.values())
 
     def _commit(self, race_id: int, snapshot: Snapshot, tally: Tally) -> None:

@@ -249,19 +249,24 @@ class RegistrationStream(RunSignUpStream):
         except Gone as gone:
             self.logger.warning("%s; left out", gone)
             return
+        keyless = sum(tally.keyless for tally in tallies.values())
+        # A row that lost its key looks like one removed and one rejected: this time nothing counts as removed.
+        complete = whole and keyless <= sum(found.get("keyless", 0) for found in bookmarks.values())
         for event in group.events:
             number = event.event_id
             tally, snapshot = tallies[number], memory.by_event[number]
-            tally.at_provider = snapshot.seen if whole else None
+            tally.mode = "whole" if complete else "changes"
+            tally.at_provider = snapshot.seen + tally.keyless if complete else None
             value = self.finish_snapshot(
                 snapshot,
                 tally,
-                whole=whole,
+                whole=complete,
                 confirmed_empty=True,
                 elsewhere=partial(self._is_in_another, group, event, memory),
             )
             self.report(tally)
-            self._commit(event, tally, bookmarks[number], value, whole=whole)
+            known = tally.keyless if whole else bookmarks[number].get("keyless")
+            self._commit(event, tally, bookmarks[number] | {"keyless": known}, value, whole=complete)
 
     def _pages(
         self, group: Group, first: Future[Answer], tallies: dict[int, Tally], memory: ByEvent
@@ -327,6 +332,7 @@ class RegistrationStream(RunSignUpStream):
             replication_key_value=value,
             whole_at=None if settled else whole_at,
             snapshot=None if settled else snapshot,
+            keyless=None if settled else bookmark.get("keyless") or None,
             settled=True if settled else None,
         )
 
@@ -602,8 +608,11 @@ class Results(RunSignUpStream):
             # an accident: only what is missing twice is gone.
             read = Whole()
             yield from self._pages(event, None, self._soon(event, 1), tally, snapshot, read)
-        value = self.finish_snapshot(snapshot, tally, confirmed_empty=True)
-        tally.at_provider = snapshot.seen
+        # A row that lost its key looks like one removed and one rejected: this time nothing counts as removed.
+        complete = tally.keyless <= bookmark.get("keyless", 0)
+        value = self.finish_snapshot(snapshot, tally, whole=complete, confirmed_empty=True)
+        tally.mode = "whole" if complete else "changes"
+        tally.at_provider = snapshot.seen + tally.keyless if complete else None
         self.report(tally)
         clock = tally.provider_clock
         self._commit(
@@ -615,8 +624,9 @@ class Results(RunSignUpStream):
                 "unranked": None if read.finishers is None else snapshot.seen - read.finishers,
                 "whole_at": None if clock is None else as_text(clock),
                 # Without a count a changed row says nothing about deleted ones.
-                "probe": True if probe and read.finishers is not None and clock is not None else None,
-                "settled": True if over else None,
+                "probe": True if complete and probe and read.finishers is not None and clock is not None else None,
+                "keyless": tally.keyless or None,
+                "settled": True if over and complete else None,
             },
             snapshot=value,
         )

@@ -122,6 +122,77 @@ def test_a_bad_record_is_rejected_and_the_rest_go_on(run, season, target, kind, 
 
 
 @pytest.mark.parametrize(
+    ("stream", "path"),
+    [
+        ("races", "races"),
+        ("participants", "race/50010/participants"),
+        ("removed_participants", "race/50004/removed-participants"),
+        ("results", "race/50008/results"),
+    ],
+)
+def test_a_record_that_loses_its_key_is_rejected_and_removes_nothing(run, season, target, stream, path):
+    first = run()
+    target.take(first)
+    season.pass_time(90_000)
+    season.fault("no_key", times=None, path_contains=path)
+
+    again = run(first.state, read_everything=True)
+
+    target.take(again)
+    assert again.error is None
+    assert {row["stream"] for row in again.rows("rejects")} == {stream}
+    assert again.rows("removals") == []
+    target.assert_holds(season)
+    season.clear_faults()
+    season.pass_time(60)
+    last = run(again.state)
+    assert last.rows("removals") == last.rows("rejects") == []
+
+
+def test_an_event_that_loses_its_key_is_looked_for_in_its_race(run, season, target):
+    first = run()
+    target.take(first)
+    season.pass_time(90_000)
+    season.fault("no_key", times=None, path_contains="races", stream="events")
+
+    again = run(first.state, read_everything=True)
+
+    target.take(again)
+    assert again.rows("removals") == []
+    target.assert_holds(season)
+
+
+@pytest.mark.parametrize(
+    ("stream", "path"), [("participants", "race/50010/participants"), ("results", "race/50008/results")]
+)
+def test_a_record_that_never_gets_its_key_back_is_removed_with_the_next_whole_read(run, season, target, stream, path):
+    first = run()
+    season.pass_time(90_000)
+    season.fault("no_key", times=None, path_contains=path)
+    second = run(first.state)
+    season.pass_time(90_000)
+
+    third = run(second.state)
+
+    assert second.rows("removals") == []
+    assert [row["stream"] for row in third.rows("removals")] == [stream]
+
+
+@pytest.mark.parametrize("kind", ["bad_record", "no_key"])
+def test_what_was_read_tells_how_many_rows_can_be_stored(run, season, target, kind):
+    for path in ("race/50000/participants", "race/50000/results", "race/50004/removed-participants"):
+        season.fault(kind, times=None, path_contains=path)
+
+    done = run()
+
+    target.take(done)
+    for row in done.rows("reads"):
+        if row["scope"] and row["rows_at_provider"] is not None:
+            stored = [r for r in target.rows[row["stream"]].values() if str(r["event_id"]) == row["scope"]]
+            assert len(stored) == row["rows_at_provider"] - row["rows_rejected"], row
+
+
+@pytest.mark.parametrize(
     ("kind", "stream", "path", "more"),
     [
         ("missing_field", "races", "races", {}),
