@@ -26,6 +26,8 @@ from psycopg2 import sql
 from psycopg2.extras import Json
 
 from project88 import db, settings
+from project88.connections import SECRET_SETTINGS
+from project88.raw import PROVIDERS
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -159,7 +161,9 @@ def _now(dsn: str) -> datetime:
 
 def meltano_environment(dsn: str, folder: Path) -> dict[str, str]:
     """Return the environment in which `meltano` runs isolated: folder is its private system folder."""
-    environment = settings.child_environment()
+    # What is exported for `p88 connection add` belongs to one account: it must not fill in for what another one lacks.
+    exported = {f"TAP_{provider.upper()}_{name.upper()}" for provider in PROVIDERS for name in SECRET_SETTINGS}
+    environment = {name: value for name, value in settings.child_environment().items() if name not in exported}
     environment.update(
         {
             "MELTANO_PROJECT_ROOT": str(settings.CHECKOUT),
