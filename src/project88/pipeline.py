@@ -171,7 +171,10 @@ def _sync_all(
     with stop_requests(teller) as stopping, teller.steps([one.title for one in wanted]) as step:
         with ThreadPoolExecutor(max_workers=at_once) as pool:
 
-            def one(wanted_one: connections.HubConnection) -> sync.SyncOutcome:
+            def one(wanted_one: connections.HubConnection) -> sync.SyncOutcome | None:
+                # Asked to stop while it waited for its turn: with many accounts each would start, only to be ended.
+                if stopping.is_set():
+                    return None
                 step.begin(wanted_one.title)
                 return sync.sync(
                     wanted_one, run_id=report.run_id, dsn=dsn, read_everything=everything,
@@ -180,6 +183,8 @@ def _sync_all(
 
             for future in as_completed([pool.submit(one, each) for each in wanted]):
                 outcome = future.result()
+                if outcome is None:
+                    continue
                 report.outcomes.append(outcome)
                 received = sum(found.received for found in outcome.streams.values())
                 step.end(outcome.connection.title, f"{received:,} received", outcome.succeeded)
