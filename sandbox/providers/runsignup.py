@@ -759,6 +759,13 @@ class RunSignup:
         """Return all result rows of an event as (entry, position)."""
         return list(self._result_slice(partner, distance, 0, BLOCK))
 
+    def _finishers(self, partner: int, distance: Distance) -> int:
+        """Return how many have finished and kept their result."""
+        changes = self.state.changes(RUNSIGNUP, partner, distance)
+        scored = changes.scored(distance)
+        places = (self.state.season.position_of(distance, index) for index in changes.result_gone)
+        return scored - sum(place is not None and place < scored for place in places)
+
     def _result_slice(
         self, partner: int, distance: Distance, start: int, stop: int
     ) -> Iterator[tuple[int, int | None]]:
@@ -896,7 +903,7 @@ class RunSignup:
                 continue
             made = self.result_set(partner, distance)
             if call.flag("include_total_finishers"):
-                made["num_finishers"] = self.state.changes(RUNSIGNUP, partner, distance).scored(distance)
+                made["num_finishers"] = self._finishers(partner, distance)
             sets.append(made)
             if not with_rows:
                 continue

@@ -188,6 +188,18 @@ def test_results_at_runsignup_are_corrected_disqualified_and_deleted(box: Any) -
     assert two not in held
 
 
+def test_a_deleted_result_is_missing_from_the_number_of_finishers(box: Any) -> None:
+    def finishers() -> int:
+        answer = box.rsu("/race/50000/results/get-results", event_id=900000, include_total_finishers="T")
+        return answer["individual_results_sets"][0]["num_finishers"]
+
+    before = finishers()
+
+    box.change("delete_result", "runsignup", 900000)
+
+    assert finishers() == before - 1
+
+
 def test_events_move_and_are_renamed(box: Any) -> None:
     box.change("move_event", "chronotrack", AHEAD, fields={"days": 7})
     box.change("rename_event", "chronotrack", AHEAD, fields={"name": "Bonfire, later"})
