@@ -502,6 +502,17 @@ def test_an_empty_answer_is_asked_for_again_before_anybody_counts_as_removed(sea
     assert again.rows("entries") == []
 
 
+def test_an_empty_answer_is_asked_for_again_before_an_event_is_settled(season, run):
+    over = season.event(over=True)
+    for path in ("entry", "bracket", "results"):
+        season.fault("empty_answer", times=1, path_contains=f"event/{over}/{path}")
+
+    first = run()
+
+    for stream in ("entries", "brackets", "results"):
+        assert len(first.rows(stream)) == len(season.holds(stream)), stream
+
+
 def test_an_empty_list_of_events_removes_no_event_that_still_answers(season, run):
     first = run()
     season.fault("empty_answer", times=2, path_contains="event?")

@@ -30,6 +30,8 @@ PAGE = 2500
 EVENTS_A_CALL = 50
 # How often what was read by its changes is read whole.
 WHOLE_EVERY = timedelta(days=1)
+# A list that moves while it is read is read again, but not for ever.
+MOST_READS = 3
 # Results may be tried out in the morning, and start times are entered by hand.
 BEFORE_THE_START = timedelta(hours=12)
 
@@ -483,6 +485,9 @@ class Whole:
     """What a whole read of an event's results came to."""
 
     pages: int = 0
+    rows: int = 0
+    # The total differed between two pages: rows came or went while they were turned.
+    moved: bool = False
     sets: dict[str, str] = field(default_factory=dict)
     finishers: int | None = None
 
@@ -602,14 +607,18 @@ class Results(RunSignUpStream):
             # Where the number of a filtered answer is no total, asking for it saves nothing.
             probe = not (unchanged and found_nothing and counted != read.finishers)
         over = self.hub.is_over(event.ends_at)
-        moved = read.pages > 1 or snapshot.seen == 0
-        if (snapshot.unseen() and moved) or (over and snapshot.seen == 0):
+        doubtful = (snapshot.unseen() and (read.pages > 1 or snapshot.seen == 0)) or (over and snapshot.seen == 0)
+        for _ in range(MOST_READS):
+            if not (doubtful or read.moved):
+                break
             # Rows may have moved across a page's edge between two calls, and an empty answer may be
             # an accident: only what is missing twice is gone.
-            read = Whole()
+            doubtful, read = False, Whole()
             yield from self._pages(event, None, self._soon(event, 1), tally, snapshot, read)
+        # Rows that moved about: one that went away in the middle may have been met before that.
+        probe = probe and read.rows == snapshot.seen + tally.keyless
         # A row that lost its key looks like one removed and one rejected: this time nothing counts as removed.
-        complete = tally.keyless <= bookmark.get("keyless", 0)
+        complete = tally.keyless <= bookmark.get("keyless", 0) and not read.moved
         value = self.finish_snapshot(snapshot, tally, whole=complete, confirmed_empty=True)
         tally.mode = "whole" if complete else "changes"
         tally.at_provider = snapshot.seen + tally.keyless if complete else None
@@ -668,8 +677,11 @@ class Results(RunSignUpStream):
                 number = result_set.get("num_finishers")
                 counted = counted and type(number) is int
                 finishers += number if type(number) is int else 0
+            read.rows += len(pairs)
             if read.pages == 1:
                 read.finishers = finishers if counted else None
+            elif counted and finishers != read.finishers:
+                read.moved = True
             coming = None
             # Whether a page is counted over all sets or for each, it is the last one when it is not full.
             if len(pairs) >= self.page_size:

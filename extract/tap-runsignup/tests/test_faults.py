@@ -64,6 +64,17 @@ def test_pages_that_shift_while_they_are_read_lose_nothing(run, season, target, 
     target.assert_holds(season)
 
 
+def test_a_result_that_goes_while_pages_turn_is_missed_by_the_next_run(run, season, target):
+    season.fault("row_gone_between_pages", path_contains="race/50008/results", times=1)
+    first = run(page_size=5)
+    target.take(first)
+    season.pass_time(60)
+
+    target.take(run(first.state, page_size=5))
+
+    target.assert_holds(season)
+
+
 @pytest.mark.parametrize("path", ["races", "/participants", "removed-participants", "get-results"])
 def test_an_answer_that_is_empty_by_accident_removes_nothing(run, season, target, path):
     first = run()
