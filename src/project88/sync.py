@@ -95,7 +95,8 @@ def sweep() -> int:
         if psutil.pid_exists(owner):
             continue
         for process in _processes_of(folder):
-            with contextlib.suppress(psutil.NoSuchProcess):
+            # Gone already, or dead and waiting for a parent that does not look (a container without an init).
+            with contextlib.suppress(psutil.Error):
                 process.kill()
                 process.wait(10)
         shutil.rmtree(folder, ignore_errors=True)
