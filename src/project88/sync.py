@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from project88.connections import HubConnection
 
 END_PATIENCE_SECONDS = 20.0
+STREAM = re.compile(r"\bstream (\w+)")
 FAILURE = re.compile(r"\b(?:ERROR|CRITICAL|error|critical)\b")
 
 
@@ -263,9 +264,10 @@ def _reason(log: Path, *, stopped: bool) -> str:
     if stopped:
         return "stopped; the next run goes on from here"
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    for line in reversed(lines):
-        if "STOPPED" in line:
-            return line[line.index("STOPPED") :]
+    if told := list(dict.fromkeys(line[line.index("STOPPED") :] for line in lines if "STOPPED" in line)):
+        # The first one may be the reason of the others.
+        others = [found[1] for line in told[1:] if (found := STREAM.search(line))]
+        return told[0] + (f"; stopped as well: {', '.join(others)}" if others else "")
     errors = [line for line in lines if FAILURE.search(line)]
     return (errors or lines or ["ended without a word"])[-1][-400:]
 

@@ -228,23 +228,30 @@ class Hub:
         )
         return dict(rows)
 
-    def assert_raw_equals_holds(
+    def unlike_holds(
         self, providers: Iterable[str] = KEYS, partners: Iterable[int] = PARTNERS, besides: Iterable[str] = ()
-    ) -> None:
-        """Check every stream against what the provider holds now, besides some ids."""
+    ) -> list[str]:
+        """Return where raw differs from what the providers hold now, in any stream, besides some ids."""
+        told = []
         for provider in providers:
             for partner in partners:
                 for stream in KEYS[provider]:
-                    told = f"{provider}, partner {partner}, {stream}"
+                    where = f"{provider}, partner {partner}, {stream}"
                     here, there = self.raw(provider, partner, stream), self.sandbox.holds(provider, partner, stream)
                     for one in besides:
                         here.pop(one, None)
                         there.pop(one, None)
-                    assert set(here) == set(there), f"{told}: {sorted(set(here) ^ set(there))}"
-                    for key, record in there.items():
-                        differing = {name: here[key].get(name, "-") for name, value in record.items()
-                                     if here[key].get(name, "-") != value}  # fmt: skip
-                        assert not differing, f"{told} {key}: raw has {differing}, the provider {record}"
+                    told += [f"{where}: raw lacks {key}" for key in sorted(set(there) - set(here))]
+                    told += [f"{where}: raw has {key}" for key in sorted(set(here) - set(there))]
+                    for key in set(here) & set(there):
+                        names = [name for name, sent in there[key].items() if here[key].get(name, "-") != sent]
+                        told += [f"{where} {key}: raw has another {name}" for name in names]
+        return told
+
+    def assert_raw_equals_holds(self, *arguments: Any, **more: Any) -> None:
+        """Check every stream against what the provider holds now."""
+        unlike = self.unlike_holds(*arguments, **more)
+        assert not unlike, "\n".join(unlike[:20])
 
     def rows(self, relation: str, provider: str) -> dict[str, dict[str, Any]]:
         """Return the published rows of a provider by key, as JSON has them."""
