@@ -49,8 +49,17 @@ $body$;
 
 def discover(provider: str) -> dict[str, Any]:
     """Return the catalog of a provider's tap. Raises ActionNeeded when the tap cannot be started."""
+    return _ask_tap(provider, "--discover")
+
+
+def settings_of(provider: str) -> set[str]:
+    """Return the names of a tap's settings. Raises ActionNeeded when the tap cannot be started."""
+    return set(_ask_tap(provider, "--about", "--format=json")["settings"]["properties"])
+
+
+def _ask_tap(provider: str, *arguments: str) -> dict[str, Any]:
     done = subprocess.run(
-        [settings.executable(f"tap-{provider}"), "--discover"],
+        [settings.executable(f"tap-{provider}"), *arguments],
         capture_output=True,
         text=True,
         env=settings.child_environment(),
@@ -60,8 +69,8 @@ def discover(provider: str) -> dict[str, Any]:
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no output"]
         raise ActionNeeded(f"tap-{provider} does not start: {last[0]}; `make setup` installs it again")
-    catalog: dict[str, Any] = json.loads(done.stdout)
-    return catalog
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
 def _column_type(schema: dict[str, Any]) -> str:

@@ -77,6 +77,12 @@ def connection_add(partner_slug: str, provider: str, account: str, values: tuple
         raise ActionNeeded(
             f"{', '.join(sorted(wrong))}: a secret does not go into an argument; leave it out to be asked"
         )
+    # Meltano leaves out without a word what a tap does not know.
+    known = raw.settings_of(provider)
+    if unknown := sorted(set(chosen) - known):
+        raise ActionNeeded(
+            f"{', '.join(unknown)}: tap-{provider} has no such setting; it has {', '.join(sorted(known))}"
+        )
     dsn = db.database_url()
     pipeline.prepare(dsn)
     opened = db.connect(dsn)
