@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -319,7 +320,9 @@ def watch(process: subprocess.Popen[str], seen: FirstRun, folders: Iterable[Path
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
         for folder in folders:
-            seen.files.update(str(path) for path in folder.rglob("*"))
+            # A run takes its own folder away in the end.
+            with contextlib.suppress(FileNotFoundError):
+                seen.files.update(str(path) for path in folder.rglob("*"))
         time.sleep(0.1)
 
 
