@@ -214,6 +214,7 @@ def build_and_publish(dsn: str, report: RunReport, teller: Teller, now: datetime
         with teller.step("dbt builds the candidates") as done:
             nodes = transform.build(dsn)
             report.steps["build"] = done(f"{nodes} models and tests")
+        raw.count(holder)
         stages: tuple[tuple[Stage, str], ...] = (
             ("arrivals", "gate: what arrived"),
             ("candidates", "gate: what would be published"),

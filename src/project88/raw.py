@@ -27,13 +27,27 @@ PROVIDERS = ("runsignup", "chronotrack")
 
 # Columns that say when and by which run a row was read. A row in which nothing else differs has not changed.
 READING = ("read_at", "run_id")
-STAMPS = (("changed_xid", "bigint"), ("changed_at", "timestamptz"))
+# When and by which transaction a row was inserted or last changed. Set by default and trigger, never by a loader.
+THIS_TRANSACTION = "pg_current_xact_id()::text::bigint"
+STAMPS = (
+    ("inserted_xid", "bigint", THIS_TRANSACTION),
+    ("changed_xid", "bigint", THIS_TRANSACTION),
+    ("changed_at", "timestamptz", "clock_timestamp()"),
+)
 # These describe reading itself: the latest always counts.
 ALWAYS_WRITTEN = ("reads",)
+# A change of the parent has its children built again; they are found by these. Every stream with an event_id that its
+# key does not begin with has one by (timing_partner_id, event_id) beside them.
+INDEXES: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
+    ("runsignup", "events"): (("timing_partner_id", "race_id"),),
+    ("runsignup", "results"): (("timing_partner_id", "registration_id"),),
+    ("chronotrack", "intervals"): (("timing_partner_id", "race_id"),),
+}
 
 TRIGGER_FUNCTIONS = """
 create or replace function hub.stamp_change() returns trigger language plpgsql as $body$
 begin
+    new.inserted_xid := old.inserted_xid;
     new.changed_xid := pg_current_xact_id()::text::bigint;
     new.changed_at := clock_timestamp();
     return new;
@@ -99,16 +113,14 @@ def ensure_tables(connection: Connection, catalogs: dict[str, dict[str, Any]]) -
             schema = f"raw_{provider}"
             cursor.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
             for stream in catalog["streams"]:
-                _ensure_table(cursor, schema, stream)
+                _ensure_table(cursor, provider, stream)
 
 
-def _ensure_table(cursor: Any, schema: str, stream: dict[str, Any]) -> None:
-    name, keys = stream["tap_stream_id"], stream["key_properties"]
+def _ensure_table(cursor: Any, provider: str, stream: dict[str, Any]) -> None:
+    schema, name, keys = f"raw_{provider}", stream["tap_stream_id"], stream["key_properties"]
     columns = [(column, _column_type(definition)) for column, definition in stream["schema"]["properties"].items()]
     table = sql.Identifier(schema, name)
-    definitions = [
-        sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in [*columns, *STAMPS]
-    ]
+    definitions = [sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in columns]
     cursor.execute(
         sql.SQL("create table if not exists {} ({}, primary key ({}))").format(
             table, sql.SQL(", ").join(definitions), sql.SQL(", ").join(map(sql.Identifier, keys))
@@ -119,16 +131,27 @@ def _ensure_table(cursor: Any, schema: str, stream: dict[str, Any]) -> None:
         (schema, name),
     )
     present = {row[0] for row in cursor.fetchall()}
-    for column, kind in [*columns, *STAMPS]:
+    for column, kind in [*columns, *((stamp, kind) for stamp, kind, _ in STAMPS)]:
         if column not in present:
             cursor.execute(
                 sql.SQL("alter table {} add column {} {}").format(table, sql.Identifier(column), sql.SQL(kind))
             )
-    cursor.execute(
-        sql.SQL("create index if not exists {} on {} (changed_xid)").format(
-            sql.Identifier(f"{name}_changed_xid"), table
+    for stamp, _, default in STAMPS:
+        # Apart from adding the column: rows that are there keep null, and none is rewritten.
+        cursor.execute(
+            sql.SQL("alter table {} alter column {} set default {}").format(
+                table, sql.Identifier(stamp), sql.SQL(default)
+            )
         )
-    )
+    indexes = [("changed_xid",), *INDEXES.get((provider, name), ())]
+    if "event_id" in dict(columns) and keys[:2] != ["timing_partner_id", "event_id"]:
+        indexes.append(("timing_partner_id", "event_id"))
+    for index in indexes:
+        cursor.execute(
+            sql.SQL("create index if not exists {} on {} ({})").format(
+                sql.Identifier("_".join((name, *index))), table, sql.SQL(", ").join(map(sql.Identifier, index))
+            )
+        )
     facts = [column for column, _ in columns if column not in READING or name in ALWAYS_WRITTEN]
     unchanged = sql.SQL("({}) is not distinct from ({})").format(
         sql.SQL(", ").join(sql.SQL("old.{}").format(sql.Identifier(column)) for column in facts),
@@ -144,7 +167,7 @@ def _ensure_table(cursor: Any, schema: str, stream: dict[str, Any]) -> None:
     )
     cursor.execute(
         sql.SQL(
-            "create or replace trigger b_stamp_change before insert or update on {} "
+            "create or replace trigger b_stamp_change before update on {} "
             "for each row execute function hub.stamp_change()"
         ).format(table)
     )
@@ -180,3 +203,71 @@ def prepare(connection: Connection) -> None:
             """,
             (fingerprint,),
         )
+
+
+def count(connection: Connection) -> None:
+    """Bring hub.raw_counts up to date: rows of each raw table per partner, as this moment's snapshot sees them.
+
+    Reads what was inserted since the snapshot of the last count, found by the index on changed_xid; a whole table only
+    the first time. Nothing else may delete raw rows without calling `recount`.
+    """
+    with connection, connection.cursor() as cursor:
+        # Before the counting transaction begins: its snapshot must hold what another one counted.
+        cursor.execute("select pg_advisory_lock(8809)")
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("set transaction isolation level repeatable read")
+            cursor.execute(
+                """
+                select n.nspname, c.relname from pg_class as c
+                inner join pg_namespace as n on c.relnamespace = n.oid
+                inner join pg_attribute as a on c.oid = a.attrelid and a.attname = 'inserted_xid' and not a.attisdropped
+                where starts_with(n.nspname, 'raw_') and c.relkind = 'r'
+                order by 1, 2
+                """
+            )
+            tables = [(schema.removeprefix("raw_"), table) for schema, table in cursor.fetchall()]
+            cursor.execute(
+                "select provider, stream, snapshot::text, pg_snapshot_xmin(snapshot)::text from hub.raw_counted"
+            )
+            counted = {row[:2]: (row[2], int(row[3])) for row in cursor.fetchall()}
+            for provider, stream in tables:
+                _count_table(cursor, provider, stream, counted.get((provider, stream)))
+    finally:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_unlock(8809)")
+
+
+def _count_table(cursor: Any, provider: str, stream: str, counted: tuple[str, int] | None) -> None:
+    new = sql.SQL("true")
+    if counted:
+        snapshot, oldest = counted
+        new = sql.SQL(
+            "changed_xid >= {oldest} and not pg_visible_in_snapshot(inserted_xid::text::xid8, {snapshot}::pg_snapshot)"
+        ).format(oldest=sql.Literal(oldest), snapshot=sql.Literal(snapshot))
+    cursor.execute(
+        sql.SQL(
+            """
+            insert into hub.raw_counts as c (provider, stream, timing_partner_id, rows)
+            select %(provider)s, %(stream)s, timing_partner_id, count(*) from {table} where {new}
+            group by timing_partner_id
+            on conflict (provider, stream, timing_partner_id) do update set rows = c.rows + excluded.rows
+            """
+        ).format(table=sql.Identifier(f"raw_{provider}", stream), new=new),
+        {"provider": provider, "stream": stream},
+    )
+    cursor.execute(
+        """
+        insert into hub.raw_counted (provider, stream, snapshot) values (%s, %s, pg_current_snapshot())
+        on conflict (provider, stream) do update set snapshot = excluded.snapshot
+        """,
+        (provider, stream),
+    )
+
+
+def recount(connection: Connection) -> None:
+    """Count every raw table anew, by a scan."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute("delete from hub.raw_counted")
+        cursor.execute("delete from hub.raw_counts")
+    count(connection)

@@ -69,6 +69,7 @@ def test_each_column_has_the_type_of_its_schema(connection):
         "splits": "jsonb",
         "record": "jsonb",
         "read_at": "timestamp with time zone",
+        "inserted_xid": "bigint",
         "changed_xid": "bigint",
         "changed_at": "timestamp with time zone",
     }
@@ -89,8 +90,9 @@ def test_a_change_is_stamped_with_its_transaction(connection):
 
     _ask(connection, INSERT, "0013", "2026-05-01T07:00:00+00:00")
 
-    [(after, bib)] = _ask(connection, "select changed_xid, bib_num from raw_trial.participants")
+    [(after, inserted, bib)] = _ask(connection, "select changed_xid, inserted_xid, bib_num from raw_trial.participants")
     assert after > before
+    assert inserted == before
     assert bib == "0013"
 
 
@@ -113,3 +115,67 @@ def test_the_new_field_counts_as_a_change(connection):
     _ask(connection, "update raw_trial.participants set wave = 'A'")
 
     assert _ask(connection, "select wave from raw_trial.participants") == [("A",)]
+
+
+def _counts(connection):
+    raw.count(connection)
+    return dict(_ask(connection, "select timing_partner_id, rows from hub.raw_counts where provider = 'trial'"))
+
+
+def _insert(connection, partner, *registrations):
+    for registration in registrations:
+        _ask(
+            connection,
+            "insert into raw_trial.participants (timing_partner_id, registration_id) values (%s, %s)"
+            " on conflict (timing_partner_id, registration_id) do update set bib_num = '1'",
+            partner,
+            registration,
+        )
+
+
+def test_counts_follow_what_is_inserted(connection):
+    assert _counts(connection) == {}
+    _insert(connection, 1, 1, 2, 3)
+    _insert(connection, 2, 1)
+    assert _counts(connection) == {1: 3, 2: 1}
+
+    _insert(connection, 1, 3, 4)
+
+    assert _counts(connection) == {1: 4, 2: 1}
+    assert _counts(connection) == {1: 4, 2: 1}
+
+
+def test_a_load_that_was_open_while_counting_is_counted_once_when_it_ends(connection, embedded_dsn):
+    _counts(connection)
+    late = db.connect(embedded_dsn)
+    with late.cursor() as cursor:
+        cursor.execute("insert into raw_trial.participants (timing_partner_id, registration_id) values (1, 9)")
+        _insert(connection, 1, 10)
+        assert _counts(connection) == {1: 1}
+    late.commit()
+    late.close()
+
+    assert _counts(connection) == {1: 2}
+    assert _counts(connection) == {1: 2}
+
+
+def test_counting_anew_agrees_and_heals(connection):
+    _insert(connection, 1, 1, 2)
+    _counts(connection)
+    _ask(connection, "delete from raw_trial.participants where registration_id = 1")
+
+    raw.recount(connection)
+
+    assert _counts(connection) == {1: 1}
+
+
+def test_rows_from_before_the_stamp_count_once(connection):
+    _insert(connection, 1, 1, 2)
+    _ask(connection, "alter table raw_trial.participants disable trigger all")
+    _ask(connection, "update raw_trial.participants set inserted_xid = null")
+    _ask(connection, "alter table raw_trial.participants enable trigger all")
+    assert _counts(connection) == {1: 2}
+
+    _insert(connection, 1, 1)
+
+    assert _counts(connection) == {1: 2}

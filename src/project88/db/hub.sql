@@ -203,3 +203,23 @@ create table if not exists hub.transform_marks (
 );
 comment on table hub.transform_marks is
 'Up to which change of the raw tables something has been done; pending_xid becomes changed_xid when it is published.';
+
+-- maintained counts
+
+create table if not exists hub.raw_counts (
+    provider text not null,
+    stream text not null,
+    timing_partner_id bigint not null,
+    rows bigint not null,
+    primary key (provider, stream, timing_partner_id)
+);
+comment on table hub.raw_counts is
+'Rows of each raw table per partner, as hub.raw_counted.snapshot saw them: kept by project88.raw.count, so that rules
+over totals scan nothing.';
+
+create table if not exists hub.raw_counted (
+    provider text not null,
+    stream text not null,
+    snapshot pg_snapshot not null,
+    primary key (provider, stream)
+);
