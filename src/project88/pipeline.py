@@ -214,7 +214,7 @@ def build_and_publish(dsn: str, report: RunReport, teller: Teller, now: datetime
         with teller.step("dbt builds the candidates") as done:
             nodes = transform.build(dsn)
             report.steps["build"] = done(f"{nodes} models and tests")
-        raw.count(holder)
+        _count_raw(dsn)
         stages: tuple[tuple[Stage, str], ...] = (
             ("arrivals", "gate: what arrived"),
             ("candidates", "gate: what would be published"),
@@ -235,6 +235,14 @@ def build_and_publish(dsn: str, report: RunReport, teller: Teller, now: datetime
             report.steps["publish"] = done(f"{report.changed_rows:,} rows changed")
     finally:
         holder.close()
+
+
+def _count_raw(dsn: str) -> None:
+    connection = db.connect(dsn)
+    try:
+        raw.count(connection)
+    finally:
+        connection.close()
 
 
 def stop_message(failures: list[Any]) -> str:

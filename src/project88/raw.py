@@ -239,7 +239,7 @@ def count(connection: Connection) -> None:
 
 
 def _count_table(cursor: Any, provider: str, stream: str, counted: tuple[str, int] | None) -> None:
-    new = sql.SQL("true")
+    new: sql.Composable = sql.SQL("true")
     if counted:
         snapshot, oldest = counted
         new = sql.SQL(
