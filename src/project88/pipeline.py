@@ -13,17 +13,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from project88 import connections, db, raw, settings, sync, transform
+from project88 import connections, db, raw, sync
+from project88.cycle import Cycle
 from project88.db.schema import ensure_hub
 from project88.errors import ActionNeeded
 from project88.tell import Teller
 
 if TYPE_CHECKING:
-    from expectations.runner import Stage
     from project88.publish import Publication
-
-PIPELINE_LOCK = 8801
-MOST_FAILURES_TOLD = 8
 
 
 @dataclass
@@ -32,6 +29,7 @@ class RunReport:
 
     run_id: str
     started_at: datetime
+    kind: str = "run"
     outcomes: list[sync.SyncOutcome] = field(default_factory=list)
     publication: Publication | None = None
     quarantined: int = 0
@@ -94,6 +92,7 @@ def run(
     at_once: int = 2,
     syncing: bool = True,
     publishing: bool = True,
+    rebuild: bool = False,
     now: datetime | None = None,
 ) -> RunReport:
     """Sync the connections asked for, then build, check and publish.
@@ -104,49 +103,43 @@ def run(
     now = now or datetime.now(UTC)
     report = RunReport(new_run_id(now), now)
     prepare(dsn)
-    _note_run(dsn, report, "running")
+    note_run(dsn, report, "running")
     try:
-        if publishing:
-            _warm_up()
-        if syncing:
-            _sync_all(dsn, report, teller, partner, provider, read_everything, at_once)
-        if publishing:
-            _publish_or_tell_all(dsn, report, teller, now)
+        with contextlib.closing(Cycle(dsn)) as cycle:
+            if publishing:
+                cycle.warm()
+            if syncing:
+                _sync_all(dsn, report, teller, partner, provider, read_everything, at_once)
+            if publishing:
+                _publish_or_tell_all(cycle, report, teller, now, rebuild)
     except BaseException as error:
-        _note_run(dsn, report, "failed", str(error) or type(error).__name__)
+        note_run(dsn, report, "failed", str(error) or type(error).__name__)
         raise
-    _note_run(dsn, report, "partial" if report.failures else "success", "; ".join(report.failures) or None)
+    note_run(dsn, report, "partial" if report.failures else "success", "; ".join(report.failures) or None)
     return report
 
 
-def _publish_or_tell_all(dsn: str, report: RunReport, teller: Teller, now: datetime) -> None:
+def _publish_or_tell_all(cycle: Cycle, report: RunReport, teller: Teller, now: datetime, rebuild: bool) -> None:
     try:
-        build_and_publish(dsn, report, teller, now)
+        done = cycle.run(report.run_id, now=now, teller=teller, rebuild=rebuild)
     except ActionNeeded as error:
         # Which connections failed would otherwise go untold, and is often the reason.
         raise ActionNeeded("\np88: ".join([*report.failures, str(error)])) from error
+    report.publication, report.quarantined, report.resolved = done.publication, done.quarantined, done.resolved
+    report.steps |= done.steps
 
 
-def _warm_up() -> None:
-    # Great Expectations takes four seconds to import: meanwhile the taps wait for their providers.
-    threading.Thread(target=_import_gate, daemon=True).start()
-
-
-def _import_gate() -> None:
-    with contextlib.suppress(ImportError):
-        import great_expectations  # noqa: F401
-
-
-def _note_run(dsn: str, report: RunReport, status: str, error: str | None = None) -> None:
+def note_run(dsn: str, report: RunReport, status: str, error: str | None = None) -> None:
+    """Put how a run stands on record."""
     connection = db.connect(dsn)
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(
                 """
-                insert into hub.runs (run_id, started_at, kind, status) values (%(id)s, %(at)s, 'run', %(status)s)
+                insert into hub.runs (run_id, started_at, kind, status) values (%(id)s, %(at)s, %(kind)s, %(status)s)
                 on conflict (run_id) do update set status = excluded.status, error = %(error)s, finished_at = now()
                 """,
-                {"id": report.run_id, "at": report.started_at, "status": status, "error": error},
+                {"id": report.run_id, "at": report.started_at, "kind": report.kind, "status": status, "error": error},
             )
     finally:
         connection.close()
@@ -194,65 +187,3 @@ def _sync_all(
     report.steps["sync"] = time.monotonic() - began
     if stopped:
         raise ActionNeeded("stopped before publishing; `p88 run` goes on from here")
-
-
-def build_and_publish(dsn: str, report: RunReport, teller: Teller, now: datetime) -> None:
-    """Build the candidates, check what arrived and what would leave, publish in one transaction.
-
-    One process at a time does this; others wait.
-    Raises ActionNeeded when a step stops; published rows stay as they were.
-    """
-    from expectations.runner import accept_baseline, run_gate
-    from project88.publish import publish
-
-    holder = db.connect(dsn)
-    try:
-        holder.autocommit = True
-        with holder.cursor() as cursor:
-            cursor.execute("select pg_advisory_lock(%s)", (PIPELINE_LOCK,))
-        docs = settings.home() / "docs" / "gate"
-        with teller.step("dbt builds the candidates") as done:
-            nodes = transform.build(dsn)
-            report.steps["build"] = done(f"{nodes} models and tests")
-        _count_raw(dsn)
-        stages: tuple[tuple[Stage, str], ...] = (
-            ("arrivals", "gate: what arrived"),
-            ("candidates", "gate: what would be published"),
-        )
-        for stage, title in stages:
-            with teller.step(title) as done:
-                gate = run_gate(dsn, stage, report.run_id, now, docs)
-                report.quarantined += gate.quarantined
-                report.resolved += gate.resolved
-                warned = f", {len(gate.warnings)} warnings" if gate.warnings else ""
-                report.steps[f"gate {stage}"] = done(
-                    f"passed, {gate.quarantined:,} rows held back{warned}" if gate.passed else "STOPPED"
-                )
-            if not gate.passed:
-                raise ActionNeeded(stop_message(gate.failures))
-        with teller.step("publish, in one transaction") as done:
-            report.publication = publish(dsn, run_id=report.run_id, now=now, hooks=[accept_baseline])
-            report.steps["publish"] = done(f"{report.changed_rows:,} rows changed")
-    finally:
-        holder.close()
-
-
-def _count_raw(dsn: str) -> None:
-    connection = db.connect(dsn)
-    try:
-        raw.count(connection)
-    finally:
-        connection.close()
-
-
-def stop_message(failures: list[Any]) -> str:
-    """Return one line per rule that stopped the publish: rule, provider, partner, sample keys."""
-    lines = [
-        f"{failure.rule} on {failure.relation} ({failure.source_provider or 'all providers'}, "
-        f"partner {failure.timing_partner_id if failure.timing_partner_id is not None else 'any'}): {failure.message}"
-        + (f"; for example {', '.join(failure.sample_keys[:3])}" if failure.sample_keys else "")
-        for failure in failures
-    ]
-    if len(lines) > MOST_FAILURES_TOLD:
-        lines[MOST_FAILURES_TOLD:] = [f"and {len(lines) - MOST_FAILURES_TOLD} more: see hub.gate_results of this run"]
-    return "the gate stopped the publish; what is published stays as it was\n  " + "\n  ".join(lines)

@@ -121,6 +121,14 @@ def _ensure_table(cursor: Any, provider: str, stream: dict[str, Any]) -> None:
     columns = [(column, _column_type(definition)) for column, definition in stream["schema"]["properties"].items()]
     table = sql.Identifier(schema, name)
     definitions = [sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in columns]
+    cursor.execute("select to_regclass(%s) is null", (table.as_string(cursor),))
+    if cursor.fetchone() == (True,):
+        # A table of this name may have been there before, and counted.
+        for counts in ("raw_counts", "raw_counted"):
+            cursor.execute(
+                sql.SQL("delete from {} where provider = %s and stream = %s").format(sql.Identifier("hub", counts)),
+                (provider, name),
+            )
     cursor.execute(
         sql.SQL("create table if not exists {} ({}, primary key ({}))").format(
             table, sql.SQL(", ").join(definitions), sql.SQL(", ").join(map(sql.Identifier, keys))

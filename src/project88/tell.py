@@ -58,8 +58,8 @@ class Steps:
 class Teller:
     """Tells a person what goes on."""
 
-    def __init__(self) -> None:
-        self.console = Console(stderr=True, soft_wrap=True)
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, soft_wrap=True, quiet=quiet)
 
     def say(self, text: str) -> None:
         """Print one line."""

@@ -45,8 +45,9 @@ def _add_commands() -> None:
     from project88.cli import database, gate, partners, run, sandbox, show
 
     for command in (
-        run.demo, run.run, run.sync, run.build, gate.gate, run.publish, show.status, database.sql, database.db,
-        partners.partner, partners.connection, partners.with_, sandbox.sandbox, show.docs, show.lab, partners.key,
+        run.demo, run.run, run.sync, run.build, gate.gate, run.publish, run.rebuild, run.live, show.status,
+        database.sql, database.db, partners.partner, partners.connection, partners.with_, sandbox.sandbox, show.docs,
+        show.lab, partners.key,
     ):  # fmt: skip
         cli.add_command(command)
 

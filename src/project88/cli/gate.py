@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from project88 import db, pipeline, settings
+from project88.cycle import stop_message
 from project88.errors import ActionNeeded
 
 
@@ -32,7 +33,7 @@ def gate(context: click.Context) -> None:
         report = run_gate(dsn, stage, run_id, now, settings.home() / "docs" / "gate")
         click.echo(f"{stage}: {'passed' if report.passed else 'STOPPED'}, {report.quarantined} rows in quarantine")
         if not report.passed:
-            click.echo(f"p88: {pipeline.stop_message(report.failures)}", err=True)
+            click.echo(f"p88: {stop_message(report.failures)}", err=True)
             passed = False
     if not passed:
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""`p88 demo`, `run`, `sync`, `build` and `publish`."""
+"""`p88 demo`, `run`, `sync`, `build`, `publish`, `rebuild` and `live`."""
 
 from __future__ import annotations
 
@@ -153,3 +153,40 @@ def publish() -> None:
     dsn = db.database_url()
     report = pipeline.run(dsn, teller=Teller(), syncing=False, now=datetime.now(UTC))
     _finish(dsn, report, began)
+
+
+@click.command()
+def rebuild() -> None:
+    """Build every row anew from raw, judge all of it, and publish what differs; reads from no provider.
+
+    A changed model, mapping or suite is noticed by any run and rebuilds what it touches; this is for what nobody can
+    notice, such as a database that was restored from a dump, or rows deleted by hand.
+
+    Example: p88 rebuild
+    """
+    began = time.monotonic()
+    dsn = db.database_url()
+    report = pipeline.run(dsn, teller=Teller(), syncing=False, rebuild=True)
+    _finish(dsn, report, began)
+
+
+@click.command()
+@click.option("--every", default=60.0, show_default=True, help="Seconds until a cycle begins though nothing arrived.")
+@click.option("--pause", default=5.0, show_default=True, help="Seconds between two cycles, at least.")
+@click.option("--cycles", type=int, help="End after so many; goes on until Ctrl-C where left out.")
+def live(every: float, pause: float, cycles: int | None) -> None:
+    """Stay, and publish what arrives within seconds of its arrival, whoever loads it.
+
+    dbt and the gate are started once. Loading goes on beside it: by `p88 sync`, by a schedule of Meltano.
+
+    Example: p88 live --cycles 1
+    """
+    from project88 import live as staying
+
+    dsn = db.database_url()
+    teller = Teller()
+    pipeline.prepare(dsn)
+    with pipeline.stop_requests(teller) as stopping:
+        failed = staying.stay(dsn, teller=teller, stopping=stopping, every=every, pause=pause, cycles=cycles)
+    if failed:
+        sys.exit(1)

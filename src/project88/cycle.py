@@ -1,0 +1,125 @@
+"""One cycle: what arrived is built, judged and published. What is slow to start stays warm between cycles."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from project88 import db, raw, settings, transform
+from project88.errors import ActionNeeded
+from project88.tell import Teller
+
+if TYPE_CHECKING:
+    from expectations.runner import Stage
+    from project88.publish import Publication
+
+PIPELINE_LOCK = 8801
+MOST_FAILURES_TOLD = 8
+STAGES: tuple[tuple[Stage, str], ...] = (
+    ("arrivals", "gate: what arrived"),
+    ("candidates", "gate: what would be published"),
+)
+
+
+@dataclass
+class CycleReport:
+    """What a cycle did: rows written, rows held back and freed, seconds per step."""
+
+    publication: Publication
+    quarantined: int = 0
+    resolved: int = 0
+    steps: dict[str, float] = field(default_factory=dict)
+
+
+class Cycle:
+    """Builds, judges and publishes one database, again and again.
+
+    One process at a time does this to a database; others wait. A cycle that stops leaves what is published as it was,
+    and the next one takes up what it left.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        """Prepare nothing yet: the first cycle, or `warm`, pays for starting up."""
+        self._dsn = dsn
+
+    def warm(self) -> None:
+        """Begin to import, in the background, what takes seconds to import."""
+        # Great Expectations takes four seconds: meanwhile the taps wait for their providers.
+        threading.Thread(target=_import_gate, daemon=True).start()
+
+    def run(self, run_id: str, *, now: datetime, teller: Teller | None = None, rebuild: bool = False) -> CycleReport:
+        """Bring the published relations up to date with raw; `rebuild` builds every row anew instead of what changed.
+
+        Raises ActionNeeded when building, the gate or publishing stops.
+        """
+        from expectations.runner import accept_baseline, run_gate
+        from project88.publish import publish
+
+        teller = teller or Teller(quiet=True)
+        steps: dict[str, float] = {}
+        quarantined = resolved = 0
+        with self._turn():
+            with teller.step("dbt builds the candidates") as done:
+                nodes = transform.build(self._dsn, everything=rebuild)
+                steps["build"] = done(f"{nodes} models and tests")
+            self._on_a_connection(raw.recount if rebuild else raw.count)
+            docs = settings.home() / "docs" / "gate"
+            for stage, title in STAGES:
+                with teller.step(title) as done:
+                    gate = run_gate(self._dsn, stage, run_id, now, docs)
+                    quarantined += gate.quarantined
+                    resolved += gate.resolved
+                    warned = f", {len(gate.warnings)} warnings" if gate.warnings else ""
+                    steps[f"gate {stage}"] = done(
+                        f"passed, {gate.quarantined:,} rows held back{warned}" if gate.passed else "STOPPED"
+                    )
+                if not gate.passed:
+                    raise ActionNeeded(stop_message(gate.failures))
+            with teller.step("publish, in one transaction") as done:
+                publication = publish(self._dsn, run_id=run_id, now=now, hooks=[accept_baseline])
+                steps["publish"] = done(f"{publication.changed:,} rows changed")
+        return CycleReport(publication, quarantined, resolved, steps)
+
+    def close(self) -> None:
+        """Give back what was kept."""
+
+    @contextlib.contextmanager
+    def _turn(self) -> Any:
+        holder = db.connect(self._dsn)
+        try:
+            holder.autocommit = True
+            with holder.cursor() as cursor:
+                # The session's: it ends with a process that is killed.
+                cursor.execute("select pg_advisory_lock(%s)", (PIPELINE_LOCK,))
+            yield
+        finally:
+            holder.close()
+
+    def _on_a_connection(self, act: Callable[[Any], None]) -> None:
+        connection = db.connect(self._dsn)
+        try:
+            act(connection)
+        finally:
+            connection.close()
+
+
+def _import_gate() -> None:
+    with contextlib.suppress(ImportError):
+        import great_expectations  # noqa: F401
+
+
+def stop_message(failures: list[Any]) -> str:
+    """Return one line per rule that stopped the publish: rule, provider, partner, sample keys."""
+    lines = [
+        f"{failure.rule} on {failure.relation} ({failure.source_provider or 'all providers'}, "
+        f"partner {failure.timing_partner_id if failure.timing_partner_id is not None else 'any'}): {failure.message}"
+        + (f"; for example {', '.join(failure.sample_keys[:3])}" if failure.sample_keys else "")
+        for failure in failures
+    ]
+    if len(lines) > MOST_FAILURES_TOLD:
+        lines[MOST_FAILURES_TOLD:] = [f"and {len(lines) - MOST_FAILURES_TOLD} more: see hub.gate_results of this run"]
+    return "the gate stopped the publish; what is published stays as it was\n  " + "\n  ".join(lines)
