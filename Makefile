@@ -5,7 +5,7 @@ SHELL := /bin/sh
 P88 := .venv/bin/p88
 PYTHON ?= python3
 
-.PHONY: help run test lab docs clean setup lint types unit lock
+.PHONY: help run test lab docs bench bench-full clean setup lint types unit lock
 
 help: ## list these
 	@echo "Project88Hub. Begin with: make run"
@@ -23,6 +23,12 @@ lab: setup .venv-lab/ready ## JupyterLab on the published data
 docs: setup ## build and serve the dbt docs site, the gate's data docs linked from it
 	@$(P88) docs
 
+bench: setup .venv-bench/ready ## measure loading against the stock loader, dlt and bare COPY (half an hour)
+	@.venv/bin/python -m benchmarks.loading
+
+bench-full: setup ## measure a full season: load, build, gate, publish (half an hour, 60 GB of disk)
+	@.venv/bin/python -m benchmarks.full
+
 clean: ## remove local state: servers, database, logs, environments
 	@scripts/clean
 
@@ -34,6 +40,9 @@ setup: .venv/ready ## make the environment from the lock
 .venv-lab/ready: requirements-lab.lock requirements-uv.lock scripts/setup
 	@PYTHON="$(PYTHON)" scripts/setup .venv-lab requirements-lab.lock
 
+.venv-bench/ready: requirements-bench.lock requirements-uv.lock scripts/setup
+	@PYTHON="$(PYTHON)" scripts/setup .venv-bench requirements-bench.lock
+
 lint: setup ## ruff and sqlfluff
 	@scripts/check lint
 
@@ -44,6 +53,6 @@ unit: setup ## pytest
 	@scripts/check unit
 
 lock: setup ## make the lock files anew from requirements*.in
-	@for name in requirements requirements-lab requirements-uv; do \
+	@for name in requirements requirements-lab requirements-bench requirements-uv; do \
 		.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--custom-compile-command "make lock" $$name.in -o $$name.lock; done
