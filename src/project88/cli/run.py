@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 
 import click
 
-from project88 import connections, db, pipeline, raw, sandbox_process
+from project88 import connections, db, pipeline, raw, sandbox_process, settings
 from project88.show import print_run
 from project88.tell import Teller
 
@@ -183,6 +184,10 @@ def live(every: float, pause: float, cycles: int | None) -> None:
     """
     from project88 import live as staying
 
+    logging.basicConfig(
+        filename=settings.private_folder("logs") / "live.log", level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )  # fmt: skip
     dsn = db.database_url()
     teller = Teller()
     pipeline.prepare(dsn)
