@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from project88 import db
 from project88.errors import ActionNeeded
 from project88.legacy import ensure_legacy_views
-from project88.publish import EVERYTHING, Publication, publish
+from project88.publish import EVERYTHING, MANY_ROWS, Publication, publish
 from project88.published import RELATIONS, ensure_published
 from project88.tenancy import ensure_tenancy, leaks
 from tests.publish.candidates import COLUMNS, LATER, NOW, execute, make_season, published_rows
@@ -46,6 +46,18 @@ def hold_back(connection: Connection, key: str, relation: str = "unified_partici
         "insert into hub.quarantine (stage, relation, row_key, rule, reason) values ('candidate', %s, %s, 'r', 'odd')",
         relation,
         key,
+    )
+
+
+def add_participants(connection: Connection, count: int) -> None:
+    """Add participants runsignup/1/100001, …"""
+    execute(
+        connection,
+        "insert into candidate.unified_participants"
+        " (participant_key, source_provider, timing_partner_id, event_id, event_key, participant_id)"
+        " select 'runsignup/1/' || 100000 + n, 'runsignup', 1, '900101', 'runsignup/1/900101', (100000 + n)::text"
+        " from generate_series(1, %s) as n",
+        count,
     )
 
 
@@ -232,6 +244,120 @@ def test_what_cannot_be_published_leaves_everything_as_it_was_and_says_why_in_on
     assert [row for rows in published_rows(hub).values() for row in rows if "Renamed" in row] == []
     assert execute(hub, "select count(*) from hub.publications where run_id = 'run-2'") == [(0,)]
     assert len(before["unified_events"]) == 4
+
+
+def test_a_change_that_was_not_published_is_published_by_the_next_run(embedded_dsn: str, hub: Connection) -> None:
+    def fail(connection: Connection, run_id: str) -> None:
+        raise ActionNeeded("the baseline could not be kept")
+
+    go(embedded_dsn)
+    execute(hub, "update candidate.unified_participants set bib_number = 'X1' where participant_key = %s", PARTICIPANT)
+    hold_back(hub, "chronotrack/1/8001", "unified_results")
+    with pytest.raises(ActionNeeded, match="baseline"):
+        go(embedded_dsn, "run-2", hooks=[fail])
+
+    done = go(embedded_dsn, "run-3")
+
+    assert done.relations["unified_participants"].updated == done.relations["unified_results"].deleted == 1
+    assert done.changed == 2
+    assert execute(hub, "select count(*) from hub.candidate_changes") == [(0,)]
+
+
+def test_a_relation_that_was_rebuilt_is_compared_as_a_whole(embedded_dsn: str, hub: Connection) -> None:
+    go(embedded_dsn)
+    execute(hub, "update candidate.unified_participants set bib_number = 'X1' where participant_key = %s", PARTICIPANT)
+    execute(hub, "create table candidate.rebuilt (like candidate.unified_results including all)")
+    execute(hub, "insert into candidate.rebuilt select * from candidate.unified_results where timing_partner_id = 1")
+    execute(hub, "update candidate.rebuilt set overall_place = 9 where result_key = 'runsignup/1/8001'")
+    execute(hub, "drop table candidate.unified_results; alter table candidate.rebuilt rename to unified_results")
+
+    done = go(embedded_dsn, "run-2")
+
+    results = done.relations["unified_results"]
+    assert (results.inserted, results.updated, results.deleted, results.total) == (0, 1, 8, 8)
+    assert done.relations["unified_participants"].updated == 1
+
+
+def test_a_change_is_found_without_reading_the_tables(embedded_dsn: str, hub: Connection) -> None:
+    """Counted by the server itself: sequential scans of what holds many rows."""
+    add_participants(hub, 5000)
+    go(embedded_dsn)
+    hub.autocommit = True
+    with hub.cursor() as cursor:
+        cursor.execute("analyze candidate.unified_participants")
+    hub.autocommit = False
+    execute(hub, "update candidate.unified_participants set bib_number = 'X1' where participant_key = %s", PARTICIPANT)
+    hold_back(hub, "runsignup/1/100007")
+    execute(hub, "select pg_stat_force_next_flush()")
+    before = scans(hub)
+
+    done = go(embedded_dsn, "run-2")
+
+    assert done.changed == 2
+    until = time.monotonic() + 20
+    # A server process tells what it did when it ends, a moment after its client has gone.
+    while (after := scans(hub))["by index"] == before["by index"] and time.monotonic() < until:
+        time.sleep(0.05)
+    assert after["by index"] > before["by index"]
+    assert after["of all"] == before["of all"]
+
+
+def scans(connection: Connection) -> dict[str, int]:
+    """Return how often the participants, candidate and published, have been read by index and from end to end."""
+    rows = execute(
+        connection,
+        "select sum(idx_scan)::bigint, sum(seq_scan)::bigint from pg_stat_user_tables"
+        " where relname = 'unified_participants'",
+    )
+    return dict(zip(("by index", "of all"), rows[0], strict=True))
+
+
+def test_rows_that_do_not_add_up_with_what_was_counted_stop_the_publish(embedded_dsn: str, hub: Connection) -> None:
+    go(embedded_dsn)
+    execute(hub, "update hub.published_counts set rows = rows - 1 where relation = 'unified_races'")
+    execute(hub, "update candidate.unified_races set race_name = 'Half' where race_key = 'chronotrack/1/77'")
+
+    with pytest.raises(ActionNeeded, match="unified_races: 4 candidate rows are not 3 published and 0 quarantined"):
+        go(embedded_dsn, "run-2")
+
+
+def test_many_rows_fill_an_empty_table_and_its_indexes_are_as_they_were(embedded_dsn: str, hub: Connection) -> None:
+    indexes = (
+        "select indexdef from pg_indexes where schemaname = 'unified' and tablename = 'unified_participants'"
+        " union all select pg_get_constraintdef(oid) from pg_constraint"
+        " where conrelid = 'unified.unified_participants'::regclass order by 1"
+    )
+    with hub:
+        ensure_published(hub)
+    before = execute(hub, indexes)
+    add_participants(hub, MANY_ROWS)
+
+    assert go(embedded_dsn).relations["unified_participants"].total == MANY_ROWS + 16
+    assert execute(hub, indexes) == before
+    order = (
+        "select participant_key, lag(participant_key) over (order by id) as before from unified.unified_participants"
+    )
+    in_order = f"select every(participant_key > before) from ({order}) as filled"  # noqa: S608
+    assert execute(hub, in_order) == [(True,)]
+
+
+def test_somebody_who_reads_the_empty_table_does_not_hold_up_its_filling(embedded_dsn: str, hub: Connection) -> None:
+    with hub:
+        ensure_published(hub)
+        ensure_legacy_views(hub)
+        ensure_tenancy(hub)
+    execute(
+        hub,
+        "insert into candidate.unified_events (event_key, source_provider, timing_partner_id, event_id)"
+        " select 'runsignup/1/' || n, 'runsignup', 1, n::text from generate_series(1, %s) as n",
+        MANY_ROWS,
+    )
+    reader = db.connect(embedded_dsn)
+    with reader.cursor() as cursor:
+        cursor.execute("select count(*) from unified.unified_events")
+
+        assert go(embedded_dsn).relations["unified_events"].total == MANY_ROWS + 4
+    reader.close()
 
 
 KILLED = """
