@@ -1,0 +1,136 @@
+"""What a piece of work cost: seconds, CPU of every process that had a part in it, and the memory they held together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from project88.db import embedded
+
+MEGABYTE = 1 << 20
+POSTGRES, PAGES = "Postgres", "page server"
+
+Pids = Callable[[], list[int]]
+
+
+@dataclass
+class Cost:
+    """Seconds, CPU seconds and peak memory (proportional set size, bytes) by group of processes."""
+
+    seconds: float = 0.0
+    cpu: dict[str, float] = field(default_factory=dict)
+    peak: dict[str, int] = field(default_factory=dict)
+    # Of all groups at one moment, the page server left out: it stands for the provider's machine.
+    peak_together: int = 0
+
+    @property
+    def cpu_together(self) -> float:
+        """Return the CPU seconds of all but the page server."""
+        return sum(seconds for group, seconds in self.cpu.items() if group != PAGES)
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """Return a process and all below it; none where it is gone."""
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def memory(processes: list[psutil.Process]) -> int:
+    """Return what processes hold, each shared page counted once over those that share it."""
+    total = 0
+    for process in processes:
+        try:
+            # A part of what psutil reads for its own PSS, which takes a hundred times as long.
+            text = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
+            total += int(text.partition("Pss:")[2].split(maxsplit=1)[0]) * 1024
+        except (OSError, ValueError, IndexError):
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+    return total
+
+
+def cpu(processes: list[psutil.Process]) -> float:
+    """Return the CPU seconds of processes, and of those below them that have ended."""
+    total = 0.0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def postgres() -> list[int]:
+    """Return the embedded server's process; what it starts is below it."""
+    pid = embedded.pid()
+    return [] if pid is None else [pid]
+
+
+@contextlib.contextmanager
+def measured(groups: dict[str, Pids], *, every: float = 0.5) -> Iterator[Cost]:
+    """Measure a block: groups say which processes to look at, and are asked each time.
+
+    CPU of a group counts what its processes used within the block. A process that ends within it counts by what it had
+    used when it was last seen, unless its parent is in the group: then by what the kernel says.
+    """
+    cost = Cost()
+    ended = threading.Event()
+    before = {group: cpu(_all(pids)) for group, pids in groups.items()}
+    latest = dict(before)
+
+    def look() -> None:
+        together = 0
+        for group, pids in groups.items():
+            processes = _all(pids)
+            held = memory(processes)
+            cost.peak[group] = max(cost.peak.get(group, 0), held)
+            latest[group] = max(latest[group], cpu(processes))
+            together += held if group != PAGES else 0
+        cost.peak_together = max(cost.peak_together, together)
+
+    def sample() -> None:
+        while not ended.wait(every):
+            look()
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+    began = time.perf_counter()
+    try:
+        yield cost
+    finally:
+        cost.seconds = time.perf_counter() - began
+        ended.set()
+        thread.join()
+        look()
+        for group in groups:
+            cost.cpu[group] = max(cost.cpu.get(group, 0.0), latest[group] - before[group])
+
+
+def _all(pids: Pids) -> list[psutil.Process]:
+    return [process for pid in pids() for process in tree(pid)]
+
+
+@dataclass
+class Ended:
+    """How a child process ended, by the kernel's own account of it and of those below it."""
+
+    code: int
+    cpu: float
+    peak: int
+
+
+def wait(child: subprocess.Popen[bytes]) -> Ended:
+    """Wait for a child and return what it used."""
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return Ended(child.returncode, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
