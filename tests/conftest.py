@@ -164,22 +164,24 @@ def running_server(programs: Path, *, over_tcp: bool) -> Iterator[Server]:
 def fresh_database(server: Server, template: str = "template1") -> Iterator[str]:
     """Make a database, empty or a copy of another, and take it and its roles away in the end."""
     name = f"t_{uuid.uuid4().hex[:12]}"
-    administrator = psycopg2.connect(server.dsn("postgres"))
-    administrator.autocommit = True
     database = sql.Identifier(name)
-    try:
+    with contextlib.closing(psycopg2.connect(server.dsn("postgres"))) as administrator:
+        administrator.autocommit = True
         with administrator.cursor() as cursor:
             cursor.execute(sql.SQL("create database {} template {}").format(database, sql.Identifier(template)))
+    try:
         yield server.dsn(name)
     finally:
-        with administrator.cursor() as cursor:
-            # By force: a test that failed may have left a session open.
-            cursor.execute(sql.SQL("drop database if exists {} with (force)").format(database))
-            # Roles belong to the server: they would outlive the database.
-            cursor.execute("select rolname from pg_roles where starts_with(rolname, %s)", (f"{name}_",))
-            for (role,) in cursor.fetchall():
-                cursor.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
-        administrator.close()
+        # A connection of its own: the server may have crashed in between, as some tests want it.
+        with contextlib.closing(psycopg2.connect(server.dsn("postgres"))) as administrator:
+            administrator.autocommit = True
+            with administrator.cursor() as cursor:
+                # By force: a test that failed may have left a session open.
+                cursor.execute(sql.SQL("drop database if exists {} with (force)").format(database))
+                # Roles belong to the server: they would outlive the database.
+                cursor.execute("select rolname from pg_roles where starts_with(rolname, %s)", (f"{name}_",))
+                for (role,) in cursor.fetchall():
+                    cursor.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
 
 
 def embedded_programs() -> Path:

@@ -140,12 +140,16 @@ class Hub:
     home: Path
     sandbox: Sandbox
     first_run: FirstRun = field(default_factory=FirstRun, repr=False)
+    # Which loader its runs use; None is the default.
+    loader: str | None = None
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment `p88` runs in."""
         values = {key: value for key, value in os.environ.items() if not key.startswith(("P88_", "TAP_"))}
         values |= {"P88_HOME": str(self.home), "P88_DATABASE_URL": self.dsn, "P88_SIZE": "tiny"}
+        if self.loader is not None:
+            values["P88_LOADER"] = self.loader
         values.pop("PYTHONDONTWRITEBYTECODE", None)
         return values
 
@@ -188,6 +192,16 @@ class Hub:
             with connection, connection.cursor() as cursor:
                 cursor.execute(query, values)
                 return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def checkpoint(self) -> None:
+        """Have the server write everything to its files."""
+        connection = psycopg2.connect(self.dsn)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("checkpoint")
         finally:
             connection.close()
 
