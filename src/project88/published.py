@@ -25,7 +25,7 @@ RELATIONS = {
 }
 """Published relations with the columns of their key."""
 
-BOOKKEEPING = ("id", "first_published_at", "published_at")
+BOOKKEEPING = ("id", "name_key", "first_published_at", "published_at")
 """Columns of our own: no candidate has them and no comparison of published data looks at them."""
 
 READING = ("fetched_date",)

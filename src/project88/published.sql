@@ -1,7 +1,11 @@
 -- The published relations: made by us and written only by project88.publish, never by dbt, whose rebuild
 -- (`drop … cascade`) would take policies, grants and views with it.
--- Their columns are those of the candidate relations, and three of our own, which no comparison looks at:
--- id (a number that stays, for the older system's relations), first_published_at, published_at (last change).
+-- Their columns are those of the candidate relations, and some of our own, which no comparison looks at:
+-- id (a number that stays, for the older system's relations), first_published_at, published_at (last change), and
+-- name_key (what start lists are ordered and last names looked up by).
+-- Indexes are for the reads of benchmarks/reading; each costs the first publish some ten seconds at full size. Behind
+-- row-level security an index is used for comparisons that leak nothing (=, <, >=), not for like, lower() or ~: hence
+-- a column name_key, and in the order "C", in which the beginnings of a name lie side by side.
 -- Run as a whole whenever this file has changed, so every statement may run again.
 
 create schema if not exists unified;
@@ -33,6 +37,8 @@ create table if not exists unified.unified_events (
 create index if not exists unified_events_event_id on unified.unified_events (timing_partner_id, event_id);
 create index if not exists unified_events_starts_at on unified.unified_events (starts_at);
 create index if not exists unified_events_event_date on unified.unified_events (event_date);
+create index if not exists unified_events_newest
+on unified.unified_events (timing_partner_id, event_date desc nulls last, event_key desc);
 
 create table if not exists unified.unified_races (
     race_key text primary key,
@@ -141,11 +147,19 @@ create table if not exists unified.unified_participants (
     first_published_at timestamptz not null default now(),
     published_at timestamptz not null default now()
 );
+-- Two spaces: Smith's come before Smith-Jones's and Smith Jones's.
+alter table unified.unified_participants add column if not exists name_key text collate "C" not null
+generated always as (lower(coalesce(last_name, '')) || '  ' || lower(coalesce(first_name, ''))) stored;
 create index if not exists unified_participants_event_id
 on unified.unified_participants (timing_partner_id, event_id);
-create index if not exists unified_participants_event_key on unified.unified_participants (event_key);
+create index if not exists unified_participants_event_name on unified.unified_participants (event_key, name_key);
+create index if not exists unified_participants_name on unified.unified_participants (timing_partner_id, name_key);
 create index if not exists unified_participants_email on unified.unified_participants (email);
-create index if not exists unified_participants_bib_number on unified.unified_participants (bib_number);
+create index if not exists unified_participants_bib
+on unified.unified_participants (bib_number, timing_partner_id, event_key);
+-- What the ones above took the place of.
+drop index if exists unified.unified_participants_event_key;
+drop index if exists unified.unified_participants_bib_number;
 
 create table if not exists unified.unified_results (
     result_key text primary key,
@@ -182,7 +196,9 @@ create table if not exists unified.unified_results (
     published_at timestamptz not null default now()
 );
 create index if not exists unified_results_event_id on unified.unified_results (timing_partner_id, event_id);
-create index if not exists unified_results_event_key on unified.unified_results (event_key);
+create index if not exists unified_results_event_place
+on unified.unified_results (event_key, overall_place, race_key);
+drop index if exists unified.unified_results_event_key;
 create index if not exists unified_results_participant_key on unified.unified_results (participant_key);
 
 create table if not exists unified.participant_tracking (

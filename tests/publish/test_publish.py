@@ -491,10 +491,11 @@ def test_the_relations_are_those_of_the_contract(embedded_dsn: str, hub: Connect
     for expected in (
         "unified.unified_participants (timing_partner_id, event_id)",
         "unified.unified_participants (email)",
-        "unified.unified_participants (bib_number)",
-        "unified.unified_participants (event_key)",
+        "unified.unified_participants (bib_number, timing_partner_id, event_key)",
+        "unified.unified_participants (event_key, name_key)",
+        "unified.unified_participants (timing_partner_id, name_key)",
         "unified.unified_results (timing_partner_id, event_id)",
-        "unified.unified_results (event_key)",
+        "unified.unified_results (event_key, overall_place, race_key)",
         "unified.unified_events (starts_at)",
         "unified.unified_events (event_date)",
     ):
