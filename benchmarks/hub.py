@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from psycopg2 import sql
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def own_hub(folder: Path, *, keep: bool = False) -> Iterator[str]:
     finally:
         with contextlib.suppress(Exception):
             embedded.stop()
+        end_keepers()
         if not keep:
             shutil.rmtree(settings.memory_folder(), ignore_errors=True)
             shutil.rmtree(settings.short_folder("run"), ignore_errors=True)
@@ -41,6 +43,15 @@ def own_hub(folder: Path, *, keep: bool = False) -> Iterator[str]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def end_keepers() -> None:
+    """End the processes that watch over our embedded servers: they would make the removed folder again."""
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if "project88.db.keeper" in child.cmdline():
+                child.terminate()
+                child.wait(10)
 
 
 def query(dsn: str, text: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.hub import fresh_raw_tables, own_hub, query
-from benchmarks.measure import MEGABYTE, PAGES, POSTGRES, Cost, Ended, measured, postgres, wait
+from benchmarks.measure import MEGABYTE, OURS, POSTGRES, Cost, Ended, groups, measured, wait
 from benchmarks.pages.make import make
 from benchmarks.pages.process import PageServer, serving
 from benchmarks.pages.season import NOW, Wanted
@@ -494,30 +494,16 @@ def measure(way: Way, task: str, sample: Sample) -> Run:
         if task == CHANGED:
             server.control(change_every=CHANGED_EVERY)
     ended: dict[str, Ended] = {}
-    groups: dict[str, Callable[[], list[int]]] = {
-        "all": _children_but(server.pid),
-        POSTGRES: postgres,
-        PAGES: lambda: [server.pid],
-    }
-    with measured(groups) as cost:
+    with measured(groups(server.pid)) as cost:
         seconds = way.load(sample, task, ended)
     if ended:
         # The kernel's own account of the child processes is more exact than samples.
-        del cost.cpu["all"]
+        del cost.cpu[OURS]
         for name, one in ended.items():
             kind = name.partition(" ")[0]
             cost.cpu[kind] = cost.cpu.get(kind, 0.0) + one.cpu
             cost.peak[kind] = max(cost.peak.get(kind, 0), one.peak)
     return Run(way.name, task, sample.total, cost, seconds)
-
-
-def _children_but(pid: int) -> Callable[[], list[int]]:
-    import psutil
-
-    def found() -> list[int]:
-        return [child.pid for child in psutil.Process().children() if child.pid != pid]
-
-    return found
 
 
 def check(way: Way, sample: Sample, expected: dict[str, tuple[int, int]] | None) -> dict[str, tuple[int, int]]:
@@ -668,6 +654,8 @@ Bare COPY goes into tables without an index, from a file of typed rows made befo
 
 def _peak(one: Run) -> str:
     names = [name for name in ("tap", "loader", "dlt", POSTGRES) if name in one.cost.peak]
+    if len(names) == 1:
+        names.insert(0, OURS)
     return ", ".join(f"{name} {one.cost.peak[name] / MEGABYTE:,.0f}" for name in names)
 
 

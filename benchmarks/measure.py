@@ -16,9 +16,9 @@ import psutil
 from project88.db import embedded
 
 MEGABYTE = 1 << 20
-POSTGRES, PAGES = "Postgres", "page server"
+OURS, POSTGRES, PAGES = "ours", "Postgres", "page server"
 
-Pids = Callable[[], list[int]]
+Processes = Callable[[], list[psutil.Process]]
 
 
 @dataclass
@@ -70,28 +70,39 @@ def cpu(processes: list[psutil.Process]) -> float:
     return total
 
 
-def postgres() -> list[int]:
-    """Return the embedded server's process; what it starts is below it."""
-    pid = embedded.pid()
-    return [] if pid is None else [pid]
+def groups(pages: int) -> dict[str, Processes]:
+    """Return who takes part: this process and what it started, Postgres, and apart from them the page server."""
+
+    def ours() -> list[psutil.Process]:
+        found = [psutil.Process()]
+        for child in found[0].children():
+            if child.pid != pages:
+                found += tree(child.pid)
+        return found
+
+    def postgres() -> list[psutil.Process]:
+        pid = embedded.pid()
+        return [] if pid is None else tree(pid)
+
+    return {OURS: ours, POSTGRES: postgres, PAGES: lambda: tree(pages)}
 
 
 @contextlib.contextmanager
-def measured(groups: dict[str, Pids], *, every: float = 0.5) -> Iterator[Cost]:
+def measured(groups: dict[str, Processes], *, every: float = 0.5) -> Iterator[Cost]:
     """Measure a block: groups say which processes to look at, and are asked each time.
 
-    CPU of a group counts what its processes used within the block. A process that ends within it counts by what it had
-    used when it was last seen, unless its parent is in the group: then by what the kernel says.
+    CPU of a group counts what its processes used within the block. One that ends within it counts by the kernel's
+    account where its parent is in the group, else by what it had used when it was last seen.
     """
     cost = Cost()
     ended = threading.Event()
-    before = {group: cpu(_all(pids)) for group, pids in groups.items()}
+    before = {group: cpu(find()) for group, find in groups.items()}
     latest = dict(before)
 
     def look() -> None:
         together = 0
-        for group, pids in groups.items():
-            processes = _all(pids)
+        for group, find in groups.items():
+            processes = find()
             held = memory(processes)
             cost.peak[group] = max(cost.peak.get(group, 0), held)
             latest[group] = max(latest[group], cpu(processes))
@@ -114,10 +125,6 @@ def measured(groups: dict[str, Pids], *, every: float = 0.5) -> Iterator[Cost]:
         look()
         for group in groups:
             cost.cpu[group] = max(cost.cpu.get(group, 0.0), latest[group] - before[group])
-
-
-def _all(pids: Pids) -> list[psutil.Process]:
-    return [process for pid in pids() for process in tree(pid)]
 
 
 @dataclass

@@ -134,6 +134,10 @@ class Season:
             self.round, self.changed_at = (self.round + 1, self.now) if self.every else (0, 0)
         return {
             "counts": self.counts,
+            "accounts": [
+                {"partner": partner, CHRONOTRACK: len(account[CHRONOTRACK]), RUNSIGNUP: len(account[RUNSIGNUP])}
+                for partner, account in self.accounts.items()
+            ],
             "now": self.now,
             "change_every": self.every,
             "round": self.round,

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks import loading, report
-from benchmarks.measure import measured, wait
+from benchmarks.measure import measured, tree, wait
 from benchmarks.pages.season import plan
 
 BUSY = "x = bytearray(60_000_000)\nfor n in range(3_000_000): pass"
@@ -34,7 +34,7 @@ def test_a_section_is_replaced_and_the_others_stay(tmp_path: Path):
 def test_work_of_children_is_measured_while_they_live_and_after():
     children: list[subprocess.Popen[bytes]] = []
 
-    with measured({"work": lambda: [child.pid for child in children]}, every=0.02) as cost:
+    with measured({"work": lambda: [p for child in children for p in tree(child.pid)]}, every=0.02) as cost:
         children.append(subprocess.Popen([sys.executable, "-c", BUSY]))
         ended = wait(children[0])
 
