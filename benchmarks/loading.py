@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.hub import fresh_raw_tables, own_hub, query
-from benchmarks.measure import MEGABYTE, OURS, POSTGRES, Cost, Ended, groups, measured, wait
+from benchmarks.measure import IN_MEMORY, MEGABYTE, OURS, POSTGRES, Cost, Ended, groups, measured, wait
 from benchmarks.pages.make import make
 from benchmarks.pages.process import PageServer, serving
 from benchmarks.pages.season import NOW, Wanted
@@ -153,6 +154,10 @@ class Pipe(Way):
 
     target = "target-postgres"
 
+    def tap_settings(self, provider: str) -> dict[str, Any]:
+        """Return what the tap is told beside the account."""
+        return {}
+
     def target_settings(self, provider: str) -> dict[str, Any]:
         """Return the loader's settings."""
         raise NotImplementedError
@@ -169,6 +174,7 @@ class Pipe(Way):
     def _pipe(self, provider: str, sample: Sample, task: str, cost_of: dict[str, Ended]) -> None:
         place = self.place
         tap_config = sample.server.settings(provider, 1) | {"budget_dir": str(place / "budget")}
+        tap_config |= self.tap_settings(provider)
         if provider == "chronotrack":
             # Whole reads are due at once: otherwise a reload would be two calls an event.
             tap_config |= {"whole_read_minutes": 0, "whole_read_minutes_after": 0}
@@ -210,11 +216,20 @@ class Fast(Pipe):
     target = "target-hub"
     tasks = TASKS
 
+    def tap_settings(self, provider: str) -> dict[str, Any]:
+        """Return the folder in memory by which pages go to the loader, as `p88` gives one."""
+        pages = settings.memory_folder() / "bench-pages" / provider
+        shutil.rmtree(pages, ignore_errors=True)
+        pages.mkdir(parents=True)
+        return {"pages_dir": str(pages)}
+
     def target_settings(self, provider: str) -> dict[str, Any]:
         """Return the settings that meltano.yml gives it."""
         from project88 import db
 
-        return {
+        loaders = yaml.safe_load((settings.CHECKOUT / "meltano.yml").read_text(encoding="utf-8"))["plugins"]["loaders"]
+        ours: dict[str, Any] = next(loader["config"] for loader in loaders if loader["name"] == self.target)
+        return ours | {
             "sqlalchemy_url": db.sqlalchemy_url(self.bench.dsn, "psycopg"),
             "default_target_schema": f"raw_{provider}",
         }
@@ -653,7 +668,7 @@ Bare COPY goes into tables without an index, from a file of typed rows made befo
 
 
 def _peak(one: Run) -> str:
-    names = [name for name in ("tap", "loader", "dlt", POSTGRES) if name in one.cost.peak]
+    names = [name for name in ("tap", "loader", "dlt", POSTGRES, IN_MEMORY) if one.cost.peak.get(name)]
     if len(names) == 1:
         names.insert(0, OURS)
     return ", ".join(f"{name} {one.cost.peak[name] / MEGABYTE:,.0f}" for name in names)

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import psutil
 
+from project88 import settings
 from project88.db import embedded
 
 MEGABYTE = 1 << 20
-OURS, POSTGRES, PAGES = "ours", "Postgres", "page server"
+OURS, POSTGRES, PAGES, IN_MEMORY = "ours", "Postgres", "page server", "files in memory"
 
 Processes = Callable[[], list[psutil.Process]]
 
@@ -107,6 +108,10 @@ def measured(groups: dict[str, Processes], *, every: float = 0.5) -> Iterator[Co
             cost.peak[group] = max(cost.peak.get(group, 0), held)
             latest[group] = max(latest[group], cpu(processes))
             together += held if group != PAGES else 0
+        # What lies in the hub's folder in memory is held, too, although by no process.
+        files = _size(settings.memory_folder())
+        cost.peak[IN_MEMORY] = max(cost.peak.get(IN_MEMORY, 0), files)
+        together += files
         cost.peak_together = max(cost.peak_together, together)
 
     def sample() -> None:
@@ -125,6 +130,16 @@ def measured(groups: dict[str, Processes], *, every: float = 0.5) -> Iterator[Co
         look()
         for group in groups:
             cost.cpu[group] = max(cost.cpu.get(group, 0.0), latest[group] - before[group])
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            # They come and go.
+            with contextlib.suppress(OSError):
+                total += (Path(place) / name).lstat().st_size
+    return total
 
 
 @dataclass

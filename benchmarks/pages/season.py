@@ -12,7 +12,8 @@ NOW = int(datetime(2026, 9, 19, 15, 30, tzinfo=UTC).timestamp())
 DAY = 86_400
 # ChronoTrack's events are further back than this for a full season, and nearer for one that is all under way.
 YEARS_BACK = 3
-SHARE_RECENT, SHARE_FUTURE = 0.02, 0.02
+# Of fifty events one ended in the last days, and one is still to come: in a small season, too.
+ONE_IN, RECENT, FUTURE = 50, 7, 19
 # A bracket for each: overall, the sexes, and seven age groups of women and of men.
 BANDS = ("U20", "20-29", "30-39", "40-49", "50-59", "60-69", "70+")
 CHRONOTRACK, RUNSIGNUP = "chronotrack", "runsignup"
@@ -223,7 +224,8 @@ def plan(wanted: Wanted) -> Season:
     for partner in range(1, wanted.partners + 1):
         largest = wanted.largest_event if partner == 1 else 0
         for size in _sizes(draw, ct_counts[partner - 1], ct_sizes[partner - 1], largest):
-            event = Event(len(season.ct_events) + 1, partner, _start(draw, wanted.recent), _races(draw, size))
+            number = len(season.ct_events) + 1
+            event = Event(number, partner, _start(draw, number, wanted.recent), _races(draw, size))
             event.has_results = not event.is_future
             season.ct_events.append(event)
     if season.ct_events:
@@ -251,13 +253,13 @@ def _sizes(draw: random.Random, count: int, total: int, largest: int) -> list[in
     return sizes
 
 
-def _start(draw: random.Random, recent: bool) -> int:
-    """Return a Saturday or Sunday morning."""
-    fate = draw.random()
-    if recent or fate < SHARE_RECENT:
+def _start(draw: random.Random, number: int, recent: bool) -> int:
+    """Return a morning: most of them long ago, one in fifty in the last days and one to come."""
+    fate = number % ONE_IN
+    if recent or fate == RECENT:
         # The tap leaves alone what ended two weeks ago: within ten days none is settled even a few days later.
         days = -draw.randint(2, 9)
-    elif fate > 1 - SHARE_FUTURE:
+    elif fate == FUTURE:
         days = draw.randint(5, 120)
     else:
         days = -draw.randint(20, YEARS_BACK * 365)
@@ -331,7 +333,7 @@ def _registrations(draw: random.Random, season: Season, part: list[float]) -> No
             continue
         for size in _sizes(draw, counts[partner - 1], sizes[partner - 1], 0):
             if not left:
-                holder, left, start = holder + 1, draw.randint(1, 4), _start(draw, wanted.recent)
+                holder, left, start = holder + 1, draw.randint(1, 4), _start(draw, holder, wanted.recent)
             left -= 1
             event = Event(
                 len(season.rsu_events) + 1, partner, start, [Race(draw.randrange(len(COURSES)), size)], holder
