@@ -2,70 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.providers.chronotrack import ChronoTrack
-from sandbox.providers.runsignup import RunSignup
-from sandbox.state import CHRONOTRACK, RUNSIGNUP, Changes, Record, Removal, State, next_added
+from sandbox.providers import PROVIDERS
+from sandbox.providers.common import CHANGES, ControlError, Provider
+from sandbox.state import Changes, Record, Removal, State, next_added
 from sandbox.world import PARTNERS, Distance, Occasion, Season, is_hole
 
-KINDS = (
-    "add_entry",
-    "edit_entry",
-    "cancel",
-    "refund",
-    "clear",
-    "transfer",
-    "defer",
-    "delete",
-    "restore",
-    "disqualify",
-    "assign_bibs",
-    "post_results",
-    "correct_result",
-    "delete_result",
-    "move_event",
-    "rename_event",
-)
-REASONS = {"cancel": "removed", "refund": "removed", "clear": "cleared", "transfer": "transferred", "defer": "deferred"}
-STATUSES = {"cancel": "WD", "refund": "WD", "clear": "WD", "defer": "WD", "transfer": "TRANS"}
-
-
-class ControlError(Exception):
-    """A change that cannot be made, in one line."""
+# Changes after which an entry is as good as gone, though some providers go on showing it.
+WITHDRAWALS = ("cancel", "refund", "clear", "transfer", "defer")
 
 
 class Control:
     """Changes to the state, asked for in the providers' own ids."""
 
-    def __init__(self, state: State, runsignup: RunSignup | None, chronotrack: ChronoTrack) -> None:
+    def __init__(self, state: State, providers: Mapping[str, Provider]) -> None:
         """Work on this state, in the words of these providers."""
         self.state = state
-        self.runsignup = runsignup
-        self.chronotrack = chronotrack
+        self.providers = providers
 
     def change(self, asked: Record) -> Record:
         """Make one change and return what was touched."""
-        kind, provider = asked.get("kind"), asked.get("provider")
-        if kind not in KINDS:
-            raise ControlError(f"unknown kind {kind!r}: choose one of {', '.join(KINDS)}")
-        if provider == RUNSIGNUP and self.runsignup is None:
-            raise ControlError("this world is a folder of results: it has no RunSignUp account")
-        if provider not in (RUNSIGNUP, CHRONOTRACK):
-            raise ControlError(f"unknown provider {provider!r}: runsignup or chronotrack")
+        kind, provider = asked.get("kind"), self._provider(asked.get("provider"))
+        known = (*CHANGES, *(own for each in self.providers.values() for own in each.own_changes))
+        if kind not in known:
+            raise ControlError(f"unknown kind {kind!r}: choose one of {', '.join(known)}")
+        if kind not in (*provider.changes_known, *provider.own_changes):
+            raise ControlError(f"{provider.name} knows no {kind}")
         partners, occasion, distances = self._event(provider, asked)
         changed: list[Any] = []
         new: list[Any] = []
         self.state.version += 1
         for partner in partners:
             made = Change(self, provider, partner, occasion, distances, asked)
-            made.run(str(kind))
+            made.run(kind)
             changed, new = made.changed, made.new
         return {
             "kind": kind,
-            "provider": provider,
+            "provider": provider.name,
             "partners": partners,
             "event_id": asked.get("event_id"),
             "at": datetime.fromtimestamp(self.state.now, UTC).isoformat(),
@@ -73,22 +49,23 @@ class Control:
             "new": new,
         }
 
-    def _event(self, provider: str, asked: Record) -> tuple[list[int], Occasion, list[Distance]]:
+    def _provider(self, name: Any) -> Provider:
+        if name not in PROVIDERS:
+            raise ControlError(f"unknown provider {name!r}: {', '.join(PROVIDERS)}")
+        found = self.providers.get(name)
+        if found is None and not isinstance(self.state.source, Season):
+            raise ControlError(f"this world is a folder of results: it has no {PROVIDERS[name].title} account")
+        if found is None:
+            raise ControlError(f"this sandbox was started without {name}: see --providers")
+        return found
+
+    def _event(self, provider: Provider, asked: Record) -> tuple[list[int], Occasion, list[Distance]]:
         source = self.state.source
         text = str(asked.get("event_id", ""))
-        number = int(text) if text.isdigit() else -1
-        if provider == RUNSIGNUP and self.runsignup is not None:
-            distance = self.runsignup.event_at(number)
-            uid = distance.uid // 4 if distance else None
-            distances = [distance] if distance else []
-        else:
-            uid = self.chronotrack.occasion_uid(text)
-            distances = self.chronotrack.distances(uid) if uid is not None else []
-            race = asked.get("race_id")
-            if race is not None:
-                distances = [d for d in distances if self.chronotrack.race_id(d) == str(race)]
-        if uid is None or not distances:
-            raise ControlError(f"{provider} has no event {text or '(event_id is missing)'}")
+        distances = provider.distances_asked(asked)
+        if not distances:
+            raise ControlError(f"{provider.name} has no event {text or '(event_id is missing)'}")
+        uid = distances[0].uid // 4
         partners = [p for p in PARTNERS if source.serves(p, uid)]
         if asked.get("partner") is not None:
             partners = [p for p in partners if p == int(asked["partner"])]
@@ -103,7 +80,7 @@ class Change:
     def __init__(
         self,
         control: Control,
-        provider: str,
+        provider: Provider,
         partner: int,
         occasion: Occasion,
         distances: list[Distance],
@@ -111,7 +88,6 @@ class Change:
     ) -> None:
         """Prepare; nothing is touched before `run`."""
         self.state = control.state
-        self.control = control
         self.provider, self.partner = provider, partner
         self.occasion, self.distances = occasion, distances
         self.fields: Record = dict(asked.get("fields") or {})
@@ -136,32 +112,29 @@ class Change:
             "move_event": self._move,
             "rename_event": self._rename,
         }
-        if kind in steps:
+        if kind in WITHDRAWALS:
+            self._withdraw(kind)
+        elif kind in steps:
             steps[kind]()
         else:
-            self._withdraw(kind)
+            self._own(kind)
 
     # -- finding -----------------------------------------------------------------------------------
 
-    def _api(self) -> RunSignup | ChronoTrack:
-        if self.provider == RUNSIGNUP and self.control.runsignup is not None:
-            return self.control.runsignup
-        return self.control.chronotrack
-
     def _locate(self, given: Any) -> tuple[Distance, int]:
-        found = self._api().locate(given)
+        found = self.provider.locate(given)
         if found is None or found[0].uid not in {d.uid for d in self.distances}:
-            raise ControlError(f"event has no {self.provider} record {given}")
+            raise ControlError(f"event has no {self.provider.name} record {given}")
         return found
 
     def _id(self, distance: Distance, index: int) -> Any:
-        return self._api().entry_key(distance, index)
+        return self.provider.entry_key(distance, index)
 
     def _result_id(self, distance: Distance, index: int) -> Any:
-        return self._api().result_key(distance, index)
+        return self.provider.result_key(distance, index)
 
     def _changes(self, distance: Distance) -> Changes:
-        return self.state.changing(self.provider, self.partner, distance)
+        return self.state.changing(self.provider.name, self.partner, distance)
 
     def _picked(self, default: int = 1) -> list[tuple[Distance, int]]:
         if self.ids:
@@ -169,10 +142,7 @@ class Change:
         left = self.count or default
         found: list[tuple[Distance, int]] = []
         for distance in self.distances:
-            if self.provider == RUNSIGNUP:
-                roster = self.state.registrations(self.partner, distance)
-            else:
-                roster = self.state.entries(self.partner, distance)
+            roster = self.provider.roster(self.partner, distance)
             taken = self._changes(distance).status
             for index in roster.slice(0, left + len(taken)):
                 if index not in taken and len(found) < (self.count or default):
@@ -232,42 +202,50 @@ class Change:
         for distance, index in self._picked():
             changes = self._touch(distance, index)
             changes.patches[index] = changes.patches.get(index, {}) | self.fields
-            if self.provider == CHRONOTRACK:
+            if self.provider.entries_show_on_results:
                 changes.result_modified[index] = self.state.now
+
+    def _own(self, kind: str) -> None:
+        for distance, index in self._picked():
+            self.provider.own_change(kind, self._touch(distance, index), distance, index, self.fields)
 
     def _withdraw(self, kind: str) -> None:
         picked = self._picked()
         for distance, index in picked:
             successor = self._successor(distance, index) if kind == "transfer" else None
             changes = self._touch(distance, index)
-            if self.provider == RUNSIGNUP:
-                changes.removed[index] = Removal(REASONS[kind], self.state.now, successor)
-                changes.restored.discard(index)
+            word = self.provider.words[kind]
+            if self.provider.keeps_withdrawn:
+                changes.status[index] = word
             else:
-                changes.status[index] = STATUSES[kind]
+                changes.removed[index] = Removal(word, self.state.now, successor)
+                changes.restored.discard(index)
 
     def _successor(self, distance: Distance, index: int) -> Any:
         others = [d for d in self.occasion.distances if d.uid != distance.uid]
         to = self.fields.get("to_event_id", self.fields.get("to_race_id"))
         if to is not None:
-            others = [d for d in others if str(self._api().place_key(d)) == str(to)]
+            others = [d for d in others if str(self.provider.place_key(d)) == str(to)]
         if not others:
             raise ControlError("this race has no other event to transfer to: choose one with two distances")
         person = self._changes(distance).persons.get(index)
         if person is None:
             person = self.state.source.person_of(distance, index)
-        patch = self._api().identity(self.partner, distance, index)
+        patch = self.provider.identity(self.partner, distance, index)
         new = self._append(others[0], person, patch)
-        return self._id(others[0], new)
+        key = self._id(others[0], new)
+        self._changes(distance).successors[index] = key
+        self._changes(others[0]).predecessors[new] = self._id(distance, index)
+        return key
 
     def _delete(self) -> None:
         for distance, index in self._picked():
             changes = self._touch(distance, index)
-            trace = self.fields.get("trace", True) and self.provider == RUNSIGNUP
-            changes.removed[index] = Removal("removed" if trace else "", self.state.now)
+            # A removal without a reason leaves no trace.
+            reason = self.provider.words.get("delete", "") if self.fields.get("trace", True) else ""
+            changes.removed[index] = Removal(reason, self.state.now)
             changes.restored.discard(index)
-            if self.provider == CHRONOTRACK:
-                changes.rescored_at = self.state.now
+            changes.rescored_at = self.state.now
 
     def _restore(self) -> None:
         picked = self.ids or [
@@ -279,22 +257,19 @@ class Change:
             changes.status.pop(index, None)
             changes.disqualified.pop(index, None)
             changes.result_modified[index] = self.state.now
-            if self.provider == RUNSIGNUP and index < distance.own and is_hole(index):
+            if index < self.provider.roster(self.partner, distance).holes_below and is_hole(index):
                 changes.restored.add(index)
-            if self.provider == CHRONOTRACK:
-                changes.rescored_at = self.state.now
+            changes.rescored_at = self.state.now
 
     def _assign_bibs(self) -> None:
         left = self.count or 1_000_000
         for distance in self.distances:
-            api = self._api()
-            for index in api.without_bib(self.partner, distance):
+            for index in self.provider.without_bib(self.partner, distance):
                 if left <= 0:
                     return
                 changes = self._touch(distance, index)
                 number = 20_000 + distance.number * 5_000 + index % 30_000
-                patch: Record = {"bib_num": number} if self.provider == RUNSIGNUP else {"entry_bib": str(number)}
-                changes.patches[index] = changes.patches.get(index, {}) | patch
+                changes.patches[index] = changes.patches.get(index, {}) | self.provider.bib_patch(number)
                 changes.result_modified[index] = self.state.now
                 left -= 1
 
@@ -305,9 +280,9 @@ class Change:
             changes = self._touch(distance, index)
             changes.disqualified[index] = self.state.now
             changes.result_modified[index] = self.state.now
-            if self.provider == CHRONOTRACK:
-                changes.status[index] = "DQ"
-                changes.rescored_at = self.state.now
+            changes.rescored_at = self.state.now
+            if "disqualify" in self.provider.words:
+                changes.status[index] = self.provider.words["disqualify"]
 
     def _post_results(self) -> None:
         left = self.count or 10
@@ -349,28 +324,21 @@ class Change:
     # -- events ------------------------------------------------------------------------------------
 
     def _move(self) -> None:
-        changes = self.state.occasion_changing(self.provider, self.partner, self.occasion)
+        changes = self.state.occasion_changing(self.provider.name, self.partner, self.occasion)
         if "start_time" in self.fields:
             start = datetime.fromisoformat(str(self.fields["start_time"]))
             changes.shift = int(start.timestamp()) - self.occasion.start
         else:
             changes.shift += int(self.fields.get("days", 1)) * 86400 + int(self.fields.get("seconds", 0))
         changes.modified = self.state.now
-        self.changed = [self._api().event_key(d) for d in self.occasion.distances]
+        self.changed = [self.provider.event_key(d) for d in self.occasion.distances]
 
     def _rename(self) -> None:
-        changes = self.state.occasion_changing(self.provider, self.partner, self.occasion)
+        changes = self.state.occasion_changing(self.provider.name, self.partner, self.occasion)
         name = str(self.fields.get("name", "Renamed"))
-        if self.provider == RUNSIGNUP:
+        if self.provider.event_is_distance:
             changes.names[self.distances[0].number] = name
         else:
             changes.name = name
         changes.modified = self.state.now
-        self.changed = [self._api().event_key(self.distances[0])]
-
-
-def truth(control: Control, provider: str, partner: int) -> Any:
-    """Yield who is behind each record that people entered."""
-    api: RunSignup | ChronoTrack | None = control.runsignup if provider == RUNSIGNUP else control.chronotrack
-    if api is not None:
-        yield from api.people(partner)
+        self.changed = [self.provider.event_key(self.distances[0])]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sandbox.world import BLOCK, DAY, Course, Distance, Entrant, Occasion, Timing, local
+from sandbox.world import BLOCK, CHRONOTRACK, DAY, Course, Distance, Entrant, Occasion, Timing, local
 
 PARTNER = 1
 MOST_ROWS = BLOCK - 100
@@ -190,8 +190,7 @@ class CsvWorld:
         occasion = Occasion(
             uid=uid,
             partners=(PARTNER,),
-            on_runsignup=False,
-            on_chronotrack=True,
+            on=frozenset({CHRONOTRACK}),
             name=str(event.get("name", "{stem}")).format(year=year, stem=stem),
             venue=(venue[0], venue[1], venue[2], venue[3], zone),
             zone=ZoneInfo(zone),

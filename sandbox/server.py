@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import re
 import threading
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from email.utils import formatdate
@@ -21,121 +19,23 @@ import orjson
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from sandbox.control import Control, ControlError, truth
 from sandbox.faults import BETWEEN, ROWS, Fault, Faults, spoil
-from sandbox.providers import chronotrack as ct
-from sandbox.providers import runsignup as rsu
-from sandbox.providers.chronotrack import ChronoTrack
-from sandbox.providers.common import Answer, Call, Record
-from sandbox.providers.runsignup import RunSignup
-from sandbox.state import CHRONOTRACK, RUNSIGNUP, State
-from sandbox.world import PARTNERS, SIZES, START, Season
+from sandbox.providers import PROVIDERS
+from sandbox.providers.common import Answer, Call, ControlError, Provider, Record
+from sandbox.served import World
+from sandbox.traffic import Calls, Limits
+from sandbox.world import FIRST_TWO, PARTNERS, SIZES, START
 
-SECRET = re.compile(
-    r"(?i)((?:api_secret|api_key|user_pass|password|client_secret|refresh_token|rsu_api_reg|client_id|user_id)=)[^&]*"
-)
-HOUR = 3600
-
-
-class Limits:
-    """Calls in the running hour (real time) and calls in flight, per credential."""
-
-    def __init__(self) -> None:
-        """Start generous: the taps keep the providers' own limits themselves."""
-        self.calls_per_hour = {RUNSIGNUP: 100_000, CHRONOTRACK: 100_000}
-        self.in_flight = {RUNSIGNUP: 2, CHRONOTRACK: 0}
-        self.status = {RUNSIGNUP: 200, CHRONOTRACK: 429}
-        self.retry_after: float | None = 1.0
-        self.hour_began: dict[tuple[str, str], float] = {}
-        self.hour_calls: dict[tuple[str, str], int] = {}
-
-    def settings(self) -> Record:
-        """Return the limits as control shows them."""
-        return {
-            name: {
-                "calls_per_hour": self.calls_per_hour[name],
-                "in_flight": self.in_flight[name],
-                "status": self.status[name],
-            }
-            for name in (RUNSIGNUP, CHRONOTRACK)
-        } | {"retry_after": self.retry_after}
-
-    def change(self, asked: Record) -> None:
-        """Set limits; setting one forgets the calls made so far in the hour."""
-        name = asked.get("provider")
-        if name not in (RUNSIGNUP, CHRONOTRACK):
-            raise ControlError(f"unknown provider {name!r}: runsignup or chronotrack")
-        for key, table in (
-            ("calls_per_hour", self.calls_per_hour),
-            ("in_flight", self.in_flight),
-            ("status", self.status),
-        ):
-            if key in asked:
-                table[name] = int(asked[key])
-        if "retry_after" in asked:
-            self.retry_after = asked["retry_after"]
-        self.hour_calls = {k: v for k, v in self.hour_calls.items() if k[0] != name}
-
-    def over_hour(self, who: tuple[str, str]) -> bool:
-        """Count a call and return whether it is one too many."""
-        now = time.monotonic()
-        if now - self.hour_began.get(who, -HOUR) >= HOUR:
-            self.hour_began[who], self.hour_calls[who] = now, 0
-        self.hour_calls[who] = self.hour_calls.get(who, 0) + 1
-        return self.hour_calls[who] > self.calls_per_hour[who[0]]
-
-
-class Calls:
-    """What was called, by whom."""
-
-    def __init__(self) -> None:
-        """Start counting."""
-        self.table: dict[tuple[str, str], Record] = {}
-        self.log: deque[str] = deque(maxlen=1000)
-
-    def count(self, provider: str, credential: str, partner: int | None, template: str, address: str) -> Record:
-        """Count one call and return its row."""
-        row = self.table.setdefault(
-            (provider, credential),
-            {
-                "provider": provider,
-                "timing_partner_id": partner,
-                "credential": credential,
-                "calls": 0,
-                "refused": 0,
-                "faults": 0,
-                "in_flight": 0,
-                "max_in_flight": 0,
-                "paths": {},
-            },
-        )
-        row["calls"] += 1
-        row["paths"][template] = row["paths"].get(template, 0) + 1
-        self.log.append(f"{provider} " + SECRET.sub(r"\1***", address))
-        return row
-
-
-class World:
-    """A state with the providers over it; `reset` replaces all of it at once."""
-
-    def __init__(self, size: str, seed: int, bad_rate: float | None, folder: Path | None) -> None:
-        """Lay out the season, or read a folder of results."""
-        self.size, self.seed, self.bad_rate, self.folder = size, seed, bad_rate, folder
-        self.runsignup: RunSignup | None = None
-        if folder is not None:
-            from sandbox.csv_world import CsvWorld
-
-            self.state = State(CsvWorld(folder))
-        else:
-            participants = SIZES.get(size) or int(size)
-            self.state = State(Season(participants, seed, bad_rate))
-            self.runsignup = RunSignup(self.state)
-        self.chronotrack = ChronoTrack(self.state)
-        self.control = Control(self.state, self.runsignup, self.chronotrack)
-
-    def provider(self, name: str) -> RunSignup | ChronoTrack | None:
-        """Return a provider by name."""
-        return self.runsignup if name == RUNSIGNUP else self.chronotrack if name == CHRONOTRACK else None
+# What comes from in front of a provider, the same for all.
+PAGES = {
+    "status_500": (500, "text/plain", b"Internal Server Error"),
+    "status_502_html": (
+        502,
+        "text/html",
+        b"<html><head><title>502 Bad Gateway</title></head><body><center>cloud</center></body></html>",
+    ),
+    "non_json": (200, "text/html", b"<!DOCTYPE html><html><body>We are down for maintenance.</body></html>"),
+}
 
 
 class Sandbox:
@@ -169,147 +69,118 @@ class Sandbox:
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
         query = dict(parse_qsl(query_text, keep_blank_values=True))
         call = Call(
-            scope["method"], tuple(p.lower() for p in path), query, headers, body, slash=scope["path"].endswith("/")
+            scope["method"],
+            tuple(p.lower() for p in path),
+            query,
+            headers,
+            body,
+            slash=scope["path"].endswith("/"),
+            written=tuple(path),
         )
         head = call.path[0] if call.path else ""
         if head == "control":
             await self._control(call, path, send)
-        elif head in (RUNSIGNUP, CHRONOTRACK):
+        elif head in PROVIDERS:
             address = "/".join(path[1:]) + (f"?{query_text}" if query_text else "")
             await self._provider(head, call, address, receive, send)
         else:
-            await self._json(
-                send, {"error": "see /control/health; providers are /runsignup/rest and /chronotrack/api"}, 404
-            )
+            roots = " and ".join(f"/{name}/{each.base}".rstrip("/") for name, each in self.world.providers.items())
+            await self._json(send, {"error": f"see /control/health; providers are {roots}"}, 404)
 
     def _date(self) -> tuple[bytes, bytes]:
         # Every answer tells the sandbox's own time: bookmarks are taken from the provider's clock.
         return b"date", formatdate(self.world.state.now, usegmt=True).encode()
 
-    async def _send(self, send: Send, status: int, content_type: str, body: bytes, headers: dict[str, str]) -> None:
+    async def _send(self, send: Send, answer: Answer) -> None:
+        body = answer.raw if answer.raw is not None else orjson.dumps(answer.body)
         raw = [
             self._date(),
-            (b"content-type", content_type.encode()),
+            (b"content-type", (answer.content_type or "application/json").encode()),
             (b"content-length", str(len(body)).encode()),
-            *((k.lower().encode(), v.encode("latin-1")) for k, v in headers.items()),
+            *((k.lower().encode(), v.encode("latin-1")) for k, v in answer.headers.items()),
         ]
-        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
         await send({"type": "http.response.body", "body": body})
 
     async def _json(self, send: Send, body: Any, status: int = 200) -> None:
         data = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
-        await self._send(send, status, "application/json", data, {})
+        await self._send(send, plain(status, "application/json", data))
 
     # -- providers ---------------------------------------------------------------------------------
 
     async def _provider(self, name: str, call: Call, address: str, receive: Receive, send: Send) -> None:
-        provider = self.world.provider(name)
-        call.path = call.path[1:]
-        if call.path[:1] in (("rest",), ("api",)):
-            call.path = call.path[1:]
+        call.cut(name)
+        call.cut(PROVIDERS[name].base)
+        provider = self.world.providers.get(name)
         if provider is None:
-            await self._json(send, rsu.error(6))
+            # Nobody has an account at a provider that this world does not have.
+            await self._send(send, PROVIDERS[name].refused())
             return
         credential, partner = provider.credential(call), provider.partner_of(call)
-        template = "/".join("{id}" if part.isdigit() else part for part in call.path)
-        row = self.calls.count(name, credential, partner, template, address)
+        row = self.calls.count(name, credential, partner, provider.route(call), address)
         row["in_flight"] += 1
         row["max_in_flight"] = max(row["max_in_flight"], row["in_flight"])
         released = False
         try:
-            answer, fault = await self._answered(name, provider, call, address, row)
+            answer, fault = await self._answered(provider, call, address, row)
             # Released before the last byte goes out: a client that has its answer may call again at once.
             row["in_flight"] -= 1
             released = True
-            body = answer.raw if answer.raw is not None else b""
             if fault is not None and fault.kind == "drop_connection":
-                await self._drop(send, receive, answer, body, fault)
+                await self._drop(send, receive, answer, fault)
                 return
-            await self._send(send, answer.status, answer.content_type or "application/json", body, answer.headers)
+            await self._send(send, answer)
         finally:
             if not released:
                 row["in_flight"] -= 1
 
-    async def _answered(  # noqa: PLR0911
-        self, name: str, provider: RunSignup | ChronoTrack, call: Call, address: str, row: Record
-    ) -> tuple[Answer, Fault | None]:
-        limit = self.limits.in_flight[name]
-        if (limit and row["in_flight"] > limit) or self.limits.over_hour((name, row["credential"])):
+    async def _answered(self, provider: Provider, call: Call, address: str, row: Record) -> tuple[Answer, Fault | None]:
+        limit = self.limits.now[provider.name]
+        if limit["in_flight"] and row["in_flight"] > limit["in_flight"]:
             row["refused"] += 1
-            return self._throttled(name, self.limits.status[name], self.limits.retry_after), None
-        fault = self.faults.take(name, call, row["timing_partner_id"], address)
-        if fault is None:
-            return await anyio.to_thread.run_sync(self._made, name, provider, call, None), None
-        row["faults"] += 1
-        match fault.kind:
-            case "status_429":
-                return self._throttled(name, 429, fault.retry_after), fault
-            case "code_14":
-                return self._throttled(name, 200, fault.retry_after), fault
-            case "limit_reached":
-                status = 200 if name == RUNSIGNUP else 429
-                return self._throttled(name, status, fault.retry_after), fault
-            case "status_500":
-                return plain(500, "text/plain", b"Internal Server Error"), fault
-            case "status_502_html":
-                page = b"<html><head><title>502 Bad Gateway</title></head><body><center>cloud</center></body></html>"
-                return plain(502, "text/html", page), fault
-            case "non_json":
-                page = b"<!DOCTYPE html><html><body>We are down for maintenance.</body></html>"
-                return plain(200, "text/html", page), fault
-            case "expired_token":
-                return self._expired(name, provider, call), fault
-            case "slow":
+            return throttled(provider, call, limit["status"], self.limits.retry_after), None
+        call.quota = self.limits.count((provider.name, row["credential"]))
+        if call.quota.left < 0:
+            row["refused"] += 1
+            return throttled(provider, call, limit["status"], self.limits.retry_after), None
+        fault = self.faults.take(provider, call, row["timing_partner_id"], address)
+        if fault is not None:
+            row["faults"] += 1
+            instead = replaced(fault, provider, call)
+            if instead is not None:
+                return instead, fault
+            if fault.kind == "slow":
                 await asyncio.sleep(fault.seconds)
-        return await anyio.to_thread.run_sync(self._made, name, provider, call, fault), fault
+        return await anyio.to_thread.run_sync(self._made, provider, call, fault), fault
 
-    def _throttled(self, name: str, status: int, retry_after: float | None) -> Answer:
-        body = rsu.error(14) if name == RUNSIGNUP else ct.error(429, "Too many requests")
-        answer = plain(status, "application/json", orjson.dumps(body))
-        if status == 429 and retry_after is not None:
-            answer.headers["Retry-After"] = f"{retry_after:g}"
-        return answer
-
-    def _expired(self, name: str, provider: RunSignup | ChronoTrack, call: Call) -> Answer:
-        if isinstance(provider, ChronoTrack):
-            provider.forget_token(call)
-            return plain(401, "application/json", orjson.dumps(ct.error(401, "The access token expired")))
-        return plain(200, "application/json", orjson.dumps(rsu.error(6)))
-
-    def _made(self, name: str, provider: RunSignup | ChronoTrack, call: Call, fault: Fault | None) -> Answer:
+    def _made(self, provider: Provider, call: Call, fault: Fault | None) -> Answer:
+        kind = fault.kind if fault is not None else ""
         with self.lock:
-            if fault is not None and fault.kind in BETWEEN:
-                self._between_pages(name, provider, call, fault)
-            answer = provider.answer(call)
-            if fault is not None and fault.kind in ROWS:
-                if fault.kind == "empty_answer":
-                    provider.empty(answer)
-                elif isinstance(answer.body, dict) and name == RUNSIGNUP and "error" in answer.body:
-                    pass
-                else:
-                    if fault.kind in ("bad_record", "changed_type", "missing_field", "no_key", "unknown_enum"):
-                        spoil(fault, name, answer)
-                    if answer.raw is not None and answer.content_type.startswith("application/json"):
-                        answer.raw = None
+            if kind in BETWEEN:
+                self._between_pages(provider, call, kind)
+            answer = provider.own_fault(kind, call) if kind in provider.own_faults else provider.answer(call)
+            if fault is not None and kind == "empty_answer":
+                provider.empty(answer)
+            elif fault is not None and kind in ROWS:
+                spoil(fault, provider, answer)
+                if answer.content_type.startswith("application/json"):
+                    answer.raw = None
             if answer.raw is None:
                 answer.raw = orjson.dumps(answer.body)
-        if fault is not None and fault.kind == "cut_json":
+        if kind == "cut_json":
             answer.raw = answer.raw[: len(answer.raw) // 2]
         return answer
 
-    def _between_pages(self, name: str, provider: RunSignup | ChronoTrack, call: Call, fault: Fault) -> None:
+    def _between_pages(self, provider: Provider, call: Call, kind: str) -> None:
         event_id = provider.event_asked(call)
         if event_id is None:
             return
-        results = call.path[-1].endswith("results")
-        if fault.kind == "row_between_pages":
-            kind = "post_results" if results else "add_entry"
-        else:
-            kind = "delete_result" if results else "cancel" if name == RUNSIGNUP else "delete"
-        asked = {"kind": kind, "provider": name, "event_id": event_id, "count": 1}
-        self.world.control.change(asked)
+        changes = ("post_results", "delete_result") if provider.asks_results(call) else ("add_entry", "delete")
+        change = changes[kind == "row_gone_between_pages"]
+        self.world.control.change({"kind": change, "provider": provider.name, "event_id": event_id, "count": 1})
 
-    async def _drop(self, send: Send, receive: Receive, answer: Answer, body: bytes, fault: Fault) -> None:
+    async def _drop(self, send: Send, receive: Receive, answer: Answer, fault: Fault) -> None:
+        body = answer.raw or b""
         if not fault.before_body:
             raw = [
                 self._date(),
@@ -362,11 +233,9 @@ class Sandbox:
             case _, ("limits",):
                 if call.method == "POST":
                     self.limits.change(given)
-                return self.limits.settings()
+                return self.limits.settings(self.world.providers)
             case _, ("quirks",):
-                if call.method == "POST":
-                    self.world.chronotrack.set_quirks(given)
-                return self.world.chronotrack.quirks()
+                return self._quirks(call.method, given)
             case "GET", ("calls",):
                 rows = [row for _, row in sorted(self.calls.table.items())]
                 return {"total": sum(row["calls"] for row in rows), "calls": rows, "log": list(self.calls.log)}
@@ -385,6 +254,7 @@ class Sandbox:
             "status": "ok",
             "url": self.url,
             "world": str(world.folder) if world.folder else "season",
+            "providers": list(world.providers),
             "size": world.size,
             "seed": world.seed,
             "now": iso(world.state.now),
@@ -393,43 +263,26 @@ class Sandbox:
 
     def connections(self) -> list[Record]:
         """Return every account with the settings a tap needs to read it."""
-        found = []
-        for partner, (title, slug) in PARTNERS.items():
-            around = {"timing_partner_id": partner, "partner": title, "slug": slug}
-            if self.world.runsignup is not None:
-                keys = rsu.credentials(partner)
-                found.append(
-                    around
-                    | {
-                        "provider": RUNSIGNUP,
-                        "settings": {
-                            "timing_partner_id": partner,
-                            "api_url": f"{self.url}/runsignup/rest",
-                            "auth_style": "key" if partner == 1 else "v2_key",
-                            "api_key": keys["api_key"],
-                            "api_reg": rsu.API_REG,
-                        },
-                        "secrets": {"api_secret": keys["api_secret"], "api_reg_secret": rsu.API_REG_SECRET},
-                    }
-                )
-            if self.world.runsignup is None and partner != 1:
-                continue
-            account = ct.credentials(partner)
-            found.append(
-                around
-                | {
-                    "provider": CHRONOTRACK,
-                    "settings": {
-                        "timing_partner_id": partner,
-                        "api_url": f"{self.url}/chronotrack/api",
-                        "auth_method": "simple" if partner == 1 else "oauth2_password",
-                        "client_id": account["client_id"],
-                        "username": account["username"],
-                    },
-                    "secrets": {k: account[k] for k in ("password", "client_secret", "refresh_token")},
-                }
-            )
-        return found
+        return [
+            {"timing_partner_id": partner, "partner": title, "slug": slug} | self._connection(provider, partner)
+            for partner, (title, slug) in PARTNERS.items()
+            for provider in self.world.providers.values()
+            if partner in provider.partners()
+        ]
+
+    def _connection(self, provider: Provider, partner: int) -> Record:
+        settings, secrets = provider.connection(partner, f"{self.url}/{provider.name}")
+        settings = {"timing_partner_id": partner} | settings
+        return {"provider": provider.name, "settings": settings, "secrets": secrets}
+
+    def _quirks(self, method: str, given: Record) -> Record:
+        if method == "POST":
+            unknown = set(given) - set(self._quirks("GET", {}))
+            if unknown:
+                raise ControlError(f"unknown quirk {min(unknown)!r}: {', '.join(self._quirks('GET', {}))}")
+            for provider in self.world.providers.values():
+                provider.set_quirks(given)
+        return {name: value for each in self.world.providers.values() for name, value in each.quirks.items()}
 
     def _clock(self, method: str, given: Record) -> Record:
         state = self.world.state
@@ -442,11 +295,12 @@ class Sandbox:
 
     def _reset(self, given: Record) -> Record:
         world = self.world
-        size = str(given.get("size", world.size))
-        if size not in SIZES and not size.isdigit():
-            raise ControlError(f"unknown size {size!r}: {', '.join(SIZES)} or a number of participants")
-        bad_rate = given.get("bad_rate", world.bad_rate)
-        self.world = World(size, int(given.get("seed", world.seed)), bad_rate, world.folder)
+        self.world = world.again(
+            str(given.get("size", world.size)),
+            int(given.get("seed", world.seed)),
+            given.get("bad_rate", world.bad_rate),
+            given.get("providers", world.names),
+        )
         self.faults, self.limits = Faults(), Limits()
         self.calls.table.clear()
         self.calls.log.clear()
@@ -468,7 +322,7 @@ class Sandbox:
         parts = call.path[2:]
         if len(parts) != 3 or not parts[1].isdigit():
             raise ControlError("ask for /control/holds/{provider}/{partner_id}/{stream}")
-        provider = self.world.provider(parts[0])
+        provider = self.world.providers.get(parts[0])
         if provider is None or int(parts[1]) not in PARTNERS or parts[2] not in provider.streams:
             raise ControlError(f"nothing is held under {'/'.join(parts)}")
         pairs = provider.holds(int(parts[1]), parts[2], call)
@@ -477,12 +331,11 @@ class Sandbox:
         return (record for record, _ in pairs)
 
     def _truth(self, call: Call) -> Iterator[Record]:
-        for provider in (RUNSIGNUP, CHRONOTRACK):
+        for name, provider in self.world.providers.items():
             for partner in PARTNERS:
-                if call.query.get("provider", provider) == provider and call.query.get("partner", str(partner)) == str(
-                    partner
-                ):
-                    yield from truth(self.world.control, provider, partner)
+                asked = call.query.get("provider", name), call.query.get("partner", str(partner))
+                if asked == (name, str(partner)):
+                    yield from provider.people(partner)
 
 
 async def joined(records: Iterator[Record], lock: threading.Lock) -> AsyncIterator[bytes]:
@@ -502,6 +355,26 @@ async def joined(records: Iterator[Record], lock: threading.Lock) -> AsyncIterat
         yield found if first else b"," + found
         first = False
     yield b"]"
+
+
+def throttled(provider: Provider, call: Call, status: int, retry_after: float | None) -> Answer:
+    """Return what a call too many meets; a 429 says when to come back."""
+    answer = provider.throttled(call, status)
+    if status == 429 and retry_after is not None:
+        answer.headers["Retry-After"] = f"{retry_after:g}"
+    return answer
+
+
+def replaced(fault: Fault, provider: Provider, call: Call) -> Answer | None:
+    """Return what a call meets instead of its answer; None where the fault lets it be answered."""
+    match fault.kind:
+        case "status_429":
+            return throttled(provider, call, 429, fault.retry_after)
+        case "limit_reached":
+            return throttled(provider, call, provider.limit.status, fault.retry_after)
+        case "expired_token":
+            return provider.expired(call)
+    return plain(*PAGES[fault.kind]) if fault.kind in PAGES else None
 
 
 def plain(status: int, content_type: str, body: bytes) -> Answer:
@@ -549,6 +422,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, default=88)
     made.add_argument("--bad-rate", type=float, default=None, help="part of the records a gate should stop")
     made.add_argument("--world", type=Path, default=None, help="a folder of result CSVs instead of the season")
+    made.add_argument(
+        "--providers",
+        default=",".join(FIRST_TWO),
+        help=f"who tells of the season: all, or some of {','.join(PROVIDERS)}",
+    )
     made.add_argument("--port-file", type=Path, default=None, help="write the address there when ready")
     made.add_argument("--idle-exit", type=float, default=1800.0, help="stop after so many seconds without a call")
     return made
@@ -563,8 +441,8 @@ def main(arguments: list[str] | None = None) -> int:
     if given.world is not None and not given.world.is_dir():
         made.error(f"--world {given.world}: no such folder")
     try:
-        world = World(given.size, given.seed, given.bad_rate, given.world)
-    except ValueError as problem:
+        world = World(given.size, given.seed, given.bad_rate, given.world, given.providers)
+    except (ValueError, ControlError) as problem:
         made.error(str(problem))
     app = Sandbox(world)
     config = uvicorn.Config(

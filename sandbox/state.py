@@ -11,8 +11,6 @@ from sandbox.world import ADDED, START, Distance, Entrant, Occasion, Season, Tim
 
 Record = dict[str, Any]
 
-RUNSIGNUP, CHRONOTRACK = "runsignup", "chronotrack"
-
 
 class Source(Protocol):
     """Where occasions and their entrants come from: the fictional season or a folder of results."""
@@ -58,6 +56,9 @@ class Changes:
     result_modified: dict[int, int] = field(default_factory=dict)
     result_patches: dict[int, Record] = field(default_factory=dict)
     rescored_at: int = 0
+    # A transfer's two ends, by the ids of the other one.
+    successors: dict[int, Any] = field(default_factory=dict)
+    predecessors: dict[int, Any] = field(default_factory=dict)
 
     def scored(self, distance: Distance) -> int:
         """Return how many finishers are in."""
@@ -168,7 +169,7 @@ class State:
 
     @property
     def season(self) -> Season:
-        """Return the fictional season; only RunSignUp's answers need more than a source gives."""
+        """Return the fictional season; a registration platform needs more than a source gives."""
         if not isinstance(self.source, Season):
             raise TypeError("this world is a folder of results: it has no registrations")
         return self.source
@@ -188,14 +189,6 @@ class State:
     def occasion_changing(self, provider: str, partner: int, occasion: Occasion) -> OccasionChanges:
         """Return the changes of an occasion to write to."""
         return self._occasions.setdefault((provider, partner, occasion.uid), OccasionChanges())
-
-    def registrations(self, partner: int, distance: Distance) -> Roster:
-        """Return the registrations RunSignUp lists as participants."""
-        return Roster(distance.registered, distance.own, self.changes(RUNSIGNUP, partner, distance))
-
-    def entries(self, partner: int, distance: Distance) -> Roster:
-        """Return the entries ChronoTrack lists."""
-        return Roster(distance.entered, 0, self.changes(CHRONOTRACK, partner, distance))
 
 
 def next_added(changes: Changes) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -28,6 +28,13 @@ START = int(datetime(2026, 9, 19, 15, 30, tzinfo=UTC).timestamp())
 START_DAY = date(2026, 9, 19)
 
 PARTNERS = {1: ("Harbour Timing", "harbour"), 2: ("Summit Timing", "summit")}
+
+# The providers an occasion can be listed at: where people register, and who times it.
+RUNSIGNUP, RACEROSTER, HAKU, LETSDOTHIS = "runsignup", "raceroster", "haku", "letsdothis"
+CHRONOTRACK, COPERNICO = "chronotrack", "copernico"
+TIMERS = frozenset({CHRONOTRACK, COPERNICO})
+# Until all six are there, a season is told by these two.
+FIRST_TWO = (RUNSIGNUP, CHRONOTRACK)
 
 # Entries made through the control endpoint get indexes from here on, above every generated one.
 ADDED = 30_000
@@ -151,8 +158,7 @@ class Occasion:
 
     uid: int
     partners: tuple[int, ...]
-    on_runsignup: bool
-    on_chronotrack: bool
+    on: frozenset[str]  # the providers that list it
     name: str
     venue: tuple[str, str, str, str, str]
     zone: ZoneInfo
@@ -220,8 +226,7 @@ class Plan:
     minute: int
     distances: tuple[tuple[str, int, int], ...]  # course, entrants in the tiny season, start after minutes
     title: str
-    runsignup: bool = True
-    chronotrack: bool = True
+    on: tuple[str, ...] = FIRST_TWO
     draft: bool = False
     private: bool = False
     test: bool = False
@@ -239,14 +244,33 @@ def _plans(partner: int) -> tuple[Plan, ...]:
         Plan(0, names.EAST + 3, 0, 30, (("50K", 14, 0),), "Fall Back Night", day=date(2025, 11, 2), hours=11),
         Plan(-6, here, 7, 30, (("Half Marathon", 14, 0),), "Late Summer"),
         Plan(45, there, 9, 30, (("10K", 12, 0),), "Bonfire"),
-        Plan(150, names.EAST + 2, 9, 0, (("5K", 3, 0),), "Unannounced", chronotrack=False, draft=True),
-        Plan(90, names.EAST + 1, 9, 0, (), "Idea for a", chronotrack=False),
-        Plan(60, names.EAST + 2, 18, 30, (("5K", 4, 0),), "Company", chronotrack=False, private=True),
-        Plan(-30, names.EAST + 1, 6, 0, (("5K", 3, 0),), "Mat Test", runsignup=False, test=True),
+        Plan(150, names.EAST + 2, 9, 0, (("5K", 3, 0),), "Unannounced", (RUNSIGNUP,), draft=True),
+        Plan(90, names.EAST + 1, 9, 0, (), "Idea for a", (RUNSIGNUP,)),
+        Plan(60, names.EAST + 2, 18, 30, (("5K", 4, 0),), "Company", (RUNSIGNUP,), private=True),
+        Plan(-30, names.EAST + 1, 6, 0, (("5K", 3, 0),), "Mat Test", (CHRONOTRACK,), test=True),
     )
 
 
+def _later_plans(partner: int) -> tuple[Plan, ...]:
+    """Return the occasions that are there once one of the later four providers is."""
+    home = names.EAST + partner
+    return (
+        Plan(-13, home, 8, 0, (("Half Marathon", 15, 0), ("10K", 13, 90)), "Orchard", (RACEROSTER, COPERNICO)),
+        Plan(-34, home + 1, 9, 0, (("10K", 14, 0),), "Ropewalk", (RACEROSTER, CHRONOTRACK)),
+        Plan(52, home, 8, 30, (("Half Marathon", 12, 0), ("5K", 8, 30)), "Advent", (RACEROSTER,)),
+        # Today: the half marathon nearly over, half of the 10K in.
+        Plan(0, home + 1, 8, 30, (("Half Marathon", 15, 0), ("10K", 14, 120)), "Saltworks", (HAKU, COPERNICO)),
+        Plan(-41, names.WEST, 7, 0, (("10K", 13, 0), ("5K", 9, 45)), "Coastline", (HAKU, CHRONOTRACK)),
+        Plan(-27, names.LONDON, 9, 30, (("Half Marathon", 14, 0), ("10K", 12, 60)), "Observatory",
+             (LETSDOTHIS, COPERNICO)),
+        Plan(73, names.LONDON, 10, 0, (("Half Marathon", 11, 0), ("10K", 9, 60)), "Winter Lights", (LETSDOTHIS,)),
+        Plan(-48, home, 9, 0, (("10K", 13, 0),), "Windmill", (RUNSIGNUP, COPERNICO)),
+    )  # fmt: skip
+
+
 FIXED = 9
+# The later occasions have numbers far behind those of any season, so that no size moves them.
+LATER = 6_000
 JOINT = Plan(-20, names.EAST + 1, 8, 30, (("10K", 15, 0),), "Two Towns")
 WEIGHTS = (0.15, 0.25, 0.35, 0.5, 0.7, 0.9, 1.1, 1.4, 1.9, 2.75)
 
@@ -254,8 +278,17 @@ WEIGHTS = (0.15, 0.25, 0.35, 0.5, 0.7, 0.9, 1.1, 1.4, 1.9, 2.75)
 class Season:
     """The fictional season of one seed and size."""
 
-    def __init__(self, participants: int, seed: int = 88, bad_rate: float | None = None) -> None:
-        """Lay out a season of about this many records of people, over both partners and providers."""
+    def __init__(
+        self,
+        participants: int,
+        seed: int = 88,
+        bad_rate: float | None = None,
+        providers: Collection[str] = FIRST_TWO,
+    ) -> None:
+        """Lay out a season of about this many records of people, over both partners and the first two providers.
+
+        The later occasions come on top: one is there if at least one of `providers` beyond the first two lists it.
+        """
         self.participants = participants
         self.seed = seed
         # The tiny season is clean, so that a test can compare what arrived with what was sent.
@@ -270,22 +303,29 @@ class Season:
         self.extra = max(0, round(1.25 * rest / self._mean)) + (1 if self.big else 0)
         self.occasion: Callable[[int], Occasion] = lru_cache(maxsize=1024)(self._occasion)
         self.place_count = FIXED + self.extra
+        if self.place_count > LATER:
+            raise ValueError(f"a season of {participants} is too large: its occasions would run into the later ones")
+        later = frozenset(providers) - frozenset(FIRST_TWO)
+        self.later = [k for k, plan in enumerate(_later_plans(1), LATER + 1) if later.intersection(plan.on)]
 
     # -- occasions ---------------------------------------------------------------------------------
 
     def uids(self, partner: int) -> list[int]:
         """Return the numbers of all occasions a partner serves; 0 is the one both serve."""
-        return [0, *(2 * k + partner - 1 for k in range(1, self.place_count + 1))]
+        return [0, *(2 * k + partner - 1 for k in (*range(1, self.place_count + 1), *self.later))]
 
     def serves(self, partner: int, uid: int) -> bool:
         """Return whether a partner serves this occasion."""
         k, other = uid >> 1, uid & 1
-        return uid == 0 or (1 <= k <= self.place_count and other == partner - 1)
+        return uid == 0 or (self._exists(k) and other == partner - 1)
+
+    def _exists(self, k: int) -> bool:
+        return 1 <= k <= self.place_count or k in self.later
 
     def race_uid(self, uid: int) -> int:
         """Return the occasion whose RunSignUp race holds this one: some races have an earlier edition."""
         k = uid >> 1
-        return uid - 2 if k > FIXED + 2 and k % 6 == 5 else uid
+        return uid - 2 if FIXED + 2 < k <= self.place_count and k % 6 == 5 else uid
 
     def editions(self, race_uid: int) -> list[int]:
         """Return the occasions of one RunSignUp race."""
@@ -297,7 +337,7 @@ class Season:
     def distance(self, uid: int) -> Distance | None:
         """Return a distance by its number, or None."""
         occasion_uid = uid // 4
-        if not (occasion_uid == 0 or 2 <= occasion_uid <= 2 * self.place_count + 1):
+        if occasion_uid and not self._exists(occasion_uid >> 1):
             return None
         occasion = self.occasion(occasion_uid)
         return occasion.distances[uid % 4] if uid % 4 < len(occasion.distances) else None
@@ -308,6 +348,8 @@ class Season:
             return self._planned(JOINT, 0, (1, 2))
         if k <= FIXED:
             return self._planned(_plans(partner)[k - 1], uid, (partner,))
+        if k > LATER:
+            return self._planned(_later_plans(partner)[k - LATER - 1], uid, (partner,))
         return self._drawn(uid, partner, k)
 
     def _planned(self, plan: Plan, uid: int, partners: tuple[int, ...]) -> Occasion:
@@ -315,7 +357,7 @@ class Season:
         zone = ZoneInfo(venue[4])
         start = local(zone, plan.day or START_DAY + timedelta(days=plan.days), plan.hour, plan.minute)
         occasion = Occasion(
-            uid, partners, plan.runsignup, plan.chronotrack, f"{plan.title} {venue[0]} Classic", venue, zone, start,
+            uid, partners, frozenset(plan.on), f"{plan.title} {venue[0]} Classic", venue, zone, start,
             start + plan.hours * 3600, min(start - 150 * DAY, START - 30 * DAY), uid,
             is_draft=plan.draft, is_private=plan.private, is_test=plan.test,
         )  # fmt: skip
@@ -339,12 +381,12 @@ class Season:
             day -= timedelta(days=364)
         start = local(zone, day, 7 + first[4] % 3, 30 * (first[5] % 2))
         both = 0 if is_big else first[6]
+        on = FIRST_TWO if both < WORD * 0.7 else (RUNSIGNUP,) if both < WORD * 0.85 else (CHRONOTRACK,)
         title = " ".join(
             words[word % len(words)] for words, word in ((names.TITLE_FIRST, first[7]), (names.TITLE_LAST, first[8]))
         )
         occasion = Occasion(
-            uid, (partner,), both < WORD * 0.85, both < WORD * 0.7 or both >= WORD * 0.85,
-            f"{venue[0]} {title}", venue, zone, start, start + 8 * 3600,
+            uid, (partner,), frozenset(on), f"{venue[0]} {title}", venue, zone, start, start + 8 * 3600,
             min(start - 150 * DAY, START - 30 * DAY), race_uid,
         )  # fmt: skip
         if is_big:
@@ -366,7 +408,7 @@ class Season:
         multiplier = 1 + luck[0] % (self.population - 1)
         while math.gcd(multiplier, self.population) != 1:
             multiplier += 1
-        walkups = max(1, size // 14) if occasion.on_chronotrack and occasion.phase != "future" else 0
+        walkups = max(1, size // 14) if occasion.on & TIMERS and occasion.phase != "future" else 0
         occasion.distances.append(
             Distance(
                 uid,
@@ -601,16 +643,16 @@ class Season:
         return min(at, START - 60)
 
     def removal(self, distance: Distance, index: int) -> tuple[str, int, tuple[Distance, int] | None]:
-        """Return why and when a registration was taken back, and where it went."""
+        """Return how (as a kind of change) and when a registration was taken back, and where it went."""
         occasion = self.occasion(distance.uid // 4)
         luck = draws(self.seed, ENTRY, distance.uid, index)
         at = min(self.registered_at(distance, index) + luck[23] * 30, occasion.closes, START - 60)
         nth = index // HOLE_EVERY
-        reason = ("removed", "cleared", "transferred", "deferred")[nth % 4]
-        if reason != "transferred":
-            return reason, at, None
+        kind = ("cancel", "clear", "transfer", "defer")[nth % 4]
+        if kind != "transfer":
+            return kind, at, None
         targets = self.occasion(distance.uid // 4).distances
         if len(targets) < 2:
-            return "removed", at, None
+            return "cancel", at, None
         target = targets[(distance.number + 1) % len(targets)]
-        return reason, at, (target, target.own + nth // 4)
+        return kind, at, (target, target.own + nth // 4)

@@ -34,7 +34,9 @@ def test_an_example_of_the_readme_works(box: Any, line: str) -> None:
 
 
 def test_the_readme_names_every_kind_of_change_and_fault() -> None:
-    from sandbox.control import KINDS as CHANGES
     from sandbox.faults import KINDS as FAULTS
+    from sandbox.providers import PROVIDERS
+    from sandbox.providers.common import CHANGES
 
-    assert all(f"`{kind}`" in README for kind in (*CHANGES, *FAULTS))
+    own = [kind for each in PROVIDERS.values() for kind in (*each.own_faults, *each.own_changes)]
+    assert all(f"`{kind}`" in README for kind in (*CHANGES, *FAULTS, *own))
