@@ -112,7 +112,29 @@ class Spoil:
     within: tuple[str, Callable[[Record], Iterable[Record]]] | None = None
 
 
-class Provider(ABC):
+class View:
+    """A state as one provider sees it: what is listed there, and what control changed there."""
+
+    name: ClassVar[str]
+
+    def __init__(self, state: State) -> None:
+        """Look at this state."""
+        self.state = state
+
+    def is_listed(self, uid: int) -> bool:
+        """Return whether an occasion is listed here."""
+        return self.name in self.state.source.occasion(uid).on
+
+    def changes(self, partner: int, distance: Distance) -> Changes:
+        """Return what changed in a distance; do not write to it."""
+        return self.state.changes(self.name, partner, distance)
+
+    def occasion_changes(self, partner: int, occasion: Occasion) -> OccasionChanges:
+        """Return what changed in an occasion; do not write to it."""
+        return self.state.occasion_changes(self.name, partner, occasion)
+
+
+class Provider(View, ABC):
     """One provider's API over the sandbox's world: all that server, faults, limits and control ask of it.
 
     A state has one of each provider it serves. `Changes` are kept per provider and partner, so that a change at
@@ -121,7 +143,6 @@ class Provider(ABC):
 
     # -- what it is --------------------------------------------------------------------------------
 
-    name: ClassVar[str]
     title: ClassVar[str]  # as people write it
     base: ClassVar[str] = ""  # what stands between /{name} and a route; calls may leave it out
     streams: ClassVar[tuple[str, ...]]
@@ -146,7 +167,7 @@ class Provider(ABC):
 
     def __init__(self, state: State) -> None:
         """Answer from this state."""
-        self.state = state
+        super().__init__(state)
         self.quirks: Record = dict(self.quirks_at_first)
 
     # -- signing in --------------------------------------------------------------------------------
@@ -293,19 +314,6 @@ class Provider(ABC):
     def partners(self) -> list[int]:
         """Return the partners that have an account."""
         return [partner for partner in PARTNERS if self.state.source.uids(partner)]
-
-    def occasions(self, partner: int) -> list[int]:
-        """Return the numbers of a partner's occasions that are listed here."""
-        source = self.state.source
-        return [uid for uid in source.uids(partner) if self.name in source.occasion(uid).on]
-
-    def changes(self, partner: int, distance: Distance) -> Changes:
-        """Return what changed in a distance; do not write to it."""
-        return self.state.changes(self.name, partner, distance)
-
-    def occasion_changes(self, partner: int, occasion: Occasion) -> OccasionChanges:
-        """Return what changed in an occasion; do not write to it."""
-        return self.state.occasion_changes(self.name, partner, occasion)
 
     def set_quirks(self, asked: Record) -> None:
         """Switch those of the surprises asked for that are this provider's; numbers stay numbers."""

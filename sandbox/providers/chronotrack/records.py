@@ -22,23 +22,17 @@ from sandbox.providers.chronotrack.wire import (
     race_id,
     text,
 )
-from sandbox.providers.common import Record, pushed_id
-from sandbox.state import Changes, Roster, State
+from sandbox.providers.common import Record, View, pushed_id
+from sandbox.state import Changes, Roster
 from sandbox.world import BLOCK, CHRONOTRACK, PARTNERS, START, Distance, Entrant, is_hole
 
 TEST_ENTRY = BLOCK - 10
 
 
-class Records:
+class Records(View):
     """Events, races and entries of the world in ChronoTrack's words."""
 
-    def __init__(self, state: State) -> None:
-        """Write from this state."""
-        self.state = state
-
-    def changes(self, partner: int, distance: Distance) -> Changes:
-        """Return what changed in a race; do not write to it."""
-        return self.state.changes(CHRONOTRACK, partner, distance)
+    name = CHRONOTRACK
 
     def roster(self, partner: int, distance: Distance) -> Roster:
         """Return the entries of a race: withdrawn ones stay."""
@@ -49,18 +43,14 @@ class Records:
     def event_uids(self, partner: int, tests: bool = False) -> list[int]:
         """Return the events of a partner's account."""
         source = self.state.source
-        return [
-            u
-            for u in source.uids(partner)
-            if CHRONOTRACK in (occasion := source.occasion(u)).on and (tests or not occasion.is_test)
-        ]
+        return [u for u in source.uids(partner) if self.is_listed(u) and (tests or not source.occasion(u).is_test)]
 
     def occasion_uid(self, event_id: str) -> int | None:
         """Return the occasion behind an id, or None."""
         if not event_id.isdigit() or not any(self.state.source.serves(p, int(event_id) - EVENT_BASE) for p in PARTNERS):
             return None
         uid = int(event_id) - EVENT_BASE
-        return uid if CHRONOTRACK in self.state.source.occasion(uid).on else None
+        return uid if self.is_listed(uid) else None
 
     def distances(self, uid: int) -> list[Distance]:
         """Return the races of an event."""
@@ -71,7 +61,7 @@ class Records:
         if not number.isdigit() or int(number) < base:
             return None
         distance = self.state.source.distance((int(number) - base) // per)
-        if distance is None or CHRONOTRACK not in self.state.source.occasion(distance.uid // 4).on:
+        if distance is None or not self.is_listed(distance.uid // 4):
             return None
         return distance
 
@@ -86,7 +76,7 @@ class Records:
     def event(self, partner: int, uid: int) -> Record:
         """Return an event as ChronoTrack writes it."""
         occasion = self.state.source.occasion(uid)
-        changed = self.state.occasion_changes(CHRONOTRACK, partner, occasion)
+        changed = self.occasion_changes(partner, occasion)
         city, region, _, country, zone = occasion.venue
         return {
             "event_id": event_id(uid),
@@ -105,7 +95,7 @@ class Records:
     def race(self, partner: int, distance: Distance) -> Record:
         """Return a race (a distance) as ChronoTrack writes it."""
         occasion = self.state.source.occasion(distance.uid // 4)
-        changed = self.state.occasion_changes(CHRONOTRACK, partner, occasion)
+        changed = self.occasion_changes(partner, occasion)
         scored = self.changes(partner, distance).scored(distance)
         start = distance.start + changed.shift
         return {

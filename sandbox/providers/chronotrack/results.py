@@ -20,7 +20,7 @@ from sandbox.providers.chronotrack.wire import (
 )
 from sandbox.providers.common import Record
 from sandbox.state import State
-from sandbox.world import CHRONOTRACK, START, Distance, Entrant
+from sandbox.world import START, Distance, Entrant
 
 # What an edited entry shows on its result rows too: they are one database.
 SHARED_FIELDS = {
@@ -179,7 +179,7 @@ class Results:
                 gun = timing.gun if timing is not None else None
         else:
             gun = source.split(distance, position, interval)
-        shift = self.state.occasion_changes(CHRONOTRACK, partner, occasion).shift
+        shift = self.records.occasion_changes(partner, occasion).shift
         start = distance.start + shift
         net = max(1, gun - offset) if gun is not None else None
         reached = gun

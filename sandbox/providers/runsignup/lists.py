@@ -13,7 +13,7 @@ from sandbox.providers.runsignup.results import Results
 from sandbox.providers.runsignup.sign_in import SignIn
 from sandbox.providers.runsignup.wire import EASTERN, EVENT_BASE, RACE_BASE, RunSignupError, epoch, registration_id, tf
 from sandbox.state import Roster, State
-from sandbox.world import BLOCK, PARTNERS, RUNSIGNUP, START_DAY, Distance
+from sandbox.world import BLOCK, PARTNERS, START_DAY, Distance
 
 
 class Lists:
@@ -63,7 +63,7 @@ class Lists:
     def _race_partner(self, call: Call, race_uid: int) -> int:
         season = self.state.season
         owner = next((p for p in PARTNERS if season.serves(p, race_uid)), None)
-        if owner is None or season.race_uid(race_uid) != race_uid or RUNSIGNUP not in season.occasion(race_uid).on:
+        if owner is None or season.race_uid(race_uid) != race_uid or not self.records.is_listed(race_uid):
             raise RunSignupError(201)
         if call.partner is not None:
             if not season.serves(call.partner, race_uid):

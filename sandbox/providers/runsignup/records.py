@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from sandbox import names
-from sandbox.providers.common import Record
+from sandbox.providers.common import Record, View
 from sandbox.providers.runsignup.wire import (
     DAYS_BASE,
     EVENT_BASE,
@@ -22,20 +22,14 @@ from sandbox.providers.runsignup.wire import (
     tf,
     wall,
 )
-from sandbox.state import Changes, Roster, State
+from sandbox.state import Changes, Roster
 from sandbox.world import BLOCK, RUNSIGNUP, START, START_DAY, Distance, Entrant, Occasion, holes_before
 
 
-class Records:
+class Records(View):
     """Races, events and registrations of the season in RunSignUp's words."""
 
-    def __init__(self, state: State) -> None:
-        """Write from this state."""
-        self.state = state
-
-    def changes(self, partner: int, distance: Distance) -> Changes:
-        """Return what changed in an event; do not write to it."""
-        return self.state.changes(RUNSIGNUP, partner, distance)
+    name = RUNSIGNUP
 
     def roster(self, partner: int, distance: Distance) -> Roster:
         """Return the registrations that are listed as participants."""
@@ -45,7 +39,7 @@ class Records:
 
     def editions(self, race_uid: int) -> list[int]:
         """Return the occasions of a race that are listed here."""
-        return [u for u in self.state.season.editions(race_uid) if RUNSIGNUP in self.state.season.occasion(u).on]
+        return [u for u in self.state.season.editions(race_uid) if self.is_listed(u)]
 
     def distances(self, occasion_uid: int) -> list[Distance]:
         """Return the events of an occasion."""
@@ -54,7 +48,7 @@ class Records:
     def race_uids(self, partner: int) -> list[int]:
         """Return the races of a partner's account."""
         season = self.state.season
-        return [u for u in season.uids(partner) if season.race_uid(u) == u and RUNSIGNUP in season.occasion(u).on]
+        return [u for u in season.uids(partner) if season.race_uid(u) == u and self.is_listed(u)]
 
     def _day(self, occasion: Occasion) -> date:
         return datetime.fromtimestamp(occasion.start, occasion.zone).date()
@@ -76,7 +70,7 @@ class Records:
         occasion = self.state.season.occasion(race_uid)
         at = min(occasion.opens + 3 * 86400 + race_uid * 60, START - 3600)
         for uid in self.state.season.editions(race_uid):
-            changed = self.state.occasion_changes(RUNSIGNUP, partner, self.state.season.occasion(uid))
+            changed = self.occasion_changes(partner, self.state.season.occasion(uid))
             at = max(at, changed.modified)
         return at
 
@@ -86,7 +80,7 @@ class Records:
         occasion = season.occasion(race_uid)
         days = sorted(self._day(season.occasion(u)) for u in self.editions(race_uid))
         past, ahead = [d for d in days if d < START_DAY], [d for d in days if d >= START_DAY]
-        changed = self.state.occasion_changes(RUNSIGNUP, partner, occasion)
+        changed = self.occasion_changes(partner, occasion)
         city, region, postal, country, _ = occasion.venue
         name = changed.name or occasion.name
         record: Record = {
@@ -133,7 +127,7 @@ class Records:
 
     def event(self, partner: int, occasion: Occasion, distance: Distance) -> Record:
         """Return one event (a distance of one edition)."""
-        changed = self.state.occasion_changes(RUNSIGNUP, partner, occasion)
+        changed = self.occasion_changes(partner, occasion)
         start = distance.start + changed.shift
         fee = distance.course.fee * 100
         period_end = occasion.opens + (occasion.start - occasion.opens) // 2
@@ -176,7 +170,7 @@ class Records:
     def event_at(self, event_id: int) -> Distance | None:
         """Return the distance behind an event id, or None."""
         distance = self.state.season.distance(event_id - EVENT_BASE) if event_id >= EVENT_BASE else None
-        known = distance is not None and RUNSIGNUP in self.state.season.occasion(distance.uid // 4).on
+        known = distance is not None and self.is_listed(distance.uid // 4)
         return distance if known else None
 
     def modified_at(self, changes: Changes, distance: Distance, index: int) -> int:
