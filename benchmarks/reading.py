@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
-import platform
 import random
 import re
 import statistics
@@ -28,14 +26,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
+from rich.console import Console
 
 from benchmarks.reading_season import Size, make
+from benchmarks.report import machine, replace_section, show, terminal
 from project88 import db
 from project88.tenancy import Roles, roles
 
 QUERIES = Path(__file__).with_name("reading")
-README = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- reading: written by the benchmark -->", "<!-- reading: end -->"
 ANALYST = None
 PAGE = 100
 
@@ -386,53 +384,43 @@ def write_plans(readers: Readers, sample: Sample) -> None:
 # telling
 
 
-def table(measured: Iterable[Measured], analysts: Iterable[Measured]) -> str:
-    """Return what was measured as a Markdown table."""
-    lines = [
-        "| read | what | rows (median, most) | needed | p50 | p95 | slowest | analyst's p95 |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+def latencies(console: Console, measured: Iterable[Measured], analysts: Iterable[Measured], draws: int) -> str:
+    """Print what was measured, and return it as Markdown."""
+    rows = []
     for partner, analyst in zip(measured, analysts, strict=True):
         read = partner.read
-        needed = f"{read.limit_ms:.0f} ms" if read.limit_ms else ""
-        lines.append(
-            f"| {read.name} | {read.what} | {statistics.median(partner.rows):.0f}, {max(partner.rows)} | {needed} "
-            f"| {statistics.median(partner.milliseconds):.1f} ms | {partner.within(0.95):.1f} ms "
-            f"| {max(partner.milliseconds):.1f} ms | {analyst.within(0.95):.1f} ms |"
+        rows.append(
+            (
+                f"{read.name}: {read.what}",
+                f"{statistics.median(partner.rows):,.0f}, {max(partner.rows):,}",
+                f"{read.limit_ms:.0f} ms" if read.limit_ms else "",
+                f"{statistics.median(partner.milliseconds):.1f} ms",
+                f"{partner.within(0.95):.1f} ms",
+                f"{max(partner.milliseconds):.1f} ms",
+                f"{analyst.within(0.95):.1f} ms",
+            )
         )
-    return "\n".join(lines)
+    columns = ("read", "rows: median, most", "needed", "p50", "p95", "slowest", "analyst's p95")
+    return show(console, f"{draws} draws each, as the partner's role", columns, rows)
 
 
-def sizes(dsn: str) -> str:
-    """Return how much the published relations and their indexes take, as a Markdown table."""
+def sizes(console: Console, dsn: str) -> str:
+    """Print how much the published relations and their indexes take, and return it as Markdown."""
     with psycopg.connect(dsn) as connection:
         found = connection.execute(
             """
-            select c.relname, c.reltuples::bigint, pg_size_pretty(pg_table_size(c.oid)), coalesce(string_agg(
-                i.relname || ' ' || pg_size_pretty(pg_relation_size(i.oid)), ', ' order by i.relname
-            ), '')
+            select c.relname, to_char(c.reltuples, 'FM999,999,999'), pg_size_pretty(pg_table_size(c.oid))
             from pg_class as c
-            left join pg_index as x on c.oid = x.indrelid
-            left join pg_class as i on x.indexrelid = i.oid
-            where c.relnamespace = 'unified'::regnamespace and c.relkind = 'r'
-            group by c.oid
-            order by pg_total_relation_size(c.oid) desc
+            where c.relnamespace = 'unified'::regnamespace and c.relkind = 'r' and c.reltuples > 0
+            union all
+            select i.relname, '', pg_size_pretty(pg_relation_size(i.oid))
+            from pg_index as x
+            inner join pg_class as i on x.indexrelid = i.oid
+            where i.relnamespace = 'unified'::regnamespace and i.reltuples > 100000
+            order by 1
             """
         ).fetchall()
-    lines = ["| relation | rows | table | indexes |", "| --- | --- | --- | --- |"]
-    lines += [f"| {name} | {rows:,} | {size} | {indexes} |" for name, rows, size, indexes in found]
-    return "\n".join(lines)
-
-
-def write_section(text: str) -> None:
-    """Replace the section on reading in the README beside this."""
-    section = f"{BEGIN}\n{text}\n{END}"
-    before = README.read_text(encoding="utf-8") if README.exists() else "# Benchmarks\n"
-    if BEGIN in before:
-        after = before[: before.index(BEGIN)] + section + before[before.index(END) + len(END) :]
-    else:
-        after = f"{before.rstrip()}\n\n## Reading\n\n{section}\n"
-    README.write_text(after, encoding="utf-8")
+    return show(console, "Published relations and their large indexes", ("name", "rows", "size"), found)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -457,11 +445,10 @@ def main(arguments: list[str] | None = None) -> int:
         if given.write:
             write_plans(readers, sample)
         version = readers.of(ANALYST).info.parameter_status("server_version")
-    machine = f"{platform.machine()}, {os.cpu_count()} processors, PostgreSQL {version}, psycopg {psycopg.__version__}"
-    text = f"{machine}; {given.draws} draws each.\n\n{table(measured, analysts)}\n\n{sizes(dsn)}"
-    print(text)
+    console = terminal()
+    tables = [latencies(console, measured, analysts, given.draws), sizes(console, dsn)]
     if given.write:
-        write_section(text)
+        replace_section("reading", "\n\n".join([machine(("psycopg",), str(version)), *tables]))
     late = [m for m in measured if m.read.limit_ms and m.within(0.95) > m.read.limit_ms]
     for missed in late:
         print(f"{missed.read.name}: p95 is over {missed.read.limit_ms:.0f} ms", file=sys.stderr)
