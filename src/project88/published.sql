@@ -149,7 +149,7 @@ create table if not exists unified.unified_participants (
 );
 -- Two spaces: Smith's come before Smith-Jones's and Smith Jones's.
 alter table unified.unified_participants add column if not exists name_key text collate "C" not null
-generated always as (lower(coalesce(last_name, '')) || '  ' || lower(coalesce(first_name, ''))) stored;
+generated always as (lower(coalesce(last_name, '') || '  ' || coalesce(first_name, ''))) stored;
 create index if not exists unified_participants_event_id
 on unified.unified_participants (timing_partner_id, event_id);
 create index if not exists unified_participants_event_name on unified.unified_participants (event_key, name_key);
