@@ -352,7 +352,8 @@ def explain(readers: Readers, reader: int | None, text: str, parameters: Row, *,
                 sql.SQL("explain (" + options + ") execute reading ({})").format(holders),
                 {name: parameters[name] for name in names},
             )
-            return "\n".join(row[0] for row in cursor.fetchall())
+            # The last character there is has no shape.
+            return "\n".join(row[0] for row in cursor.fetchall()).replace(chr(1114111), "<U+10FFFF>")
         finally:
             cursor.execute("deallocate reading")
 
