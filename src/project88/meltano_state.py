@@ -5,6 +5,7 @@ Every lane that runs a connection, `meltano run` today and a warm worker later, 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -16,6 +17,13 @@ from psycopg2.extras import Json
 from project88 import db
 
 GIVE_UP_AFTER_SECONDS = 30.0
+# Meltano names the loader in a state's id. Both of ours fill the same tables, so what one has read the other need not.
+LOADER = re.compile(r"-to-target-(?:hub|postgres)(?=:|$)")
+
+
+def common_id(state_id: str) -> str:
+    """Return the id under which a state is kept whichever loader it came by."""
+    return LOADER.sub("-to-target-postgres", state_id)
 
 
 class HubStateStoreManager(StateStoreManager):
@@ -42,13 +50,15 @@ class HubStateStoreManager(StateStoreManager):
                 on conflict (state_id) do update
                 set completed = excluded.completed, partial = excluded.partial, updated_at = excluded.updated_at
                 """,
-                (state.state_id, Json(state.completed_state or {}), Json(state.partial_state or {})),
+                (common_id(state.state_id), Json(state.completed_state or {}), Json(state.partial_state or {})),
             )
 
     def get(self, state_id: str) -> MeltanoState | None:
         """Return a state, or None where there is none."""
         with self._connection.cursor() as cursor:
-            cursor.execute("select completed, partial from hub.connection_state where state_id = %s", (state_id,))
+            cursor.execute(
+                "select completed, partial from hub.connection_state where state_id = %s", (common_id(state_id),)
+            )
             row = cursor.fetchone()
         if row is None:
             return None
@@ -57,7 +67,7 @@ class HubStateStoreManager(StateStoreManager):
     def delete(self, state_id: str) -> None:
         """Forget a state."""
         with self._connection.cursor() as cursor:
-            cursor.execute("delete from hub.connection_state where state_id = %s", (state_id,))
+            cursor.execute("delete from hub.connection_state where state_id = %s", (common_id(state_id),))
 
     def get_state_ids(self, pattern: str | None = None) -> Iterable[str]:
         """Return the ids, those that match a pattern with `*` where one is given."""
@@ -73,9 +83,10 @@ class HubStateStoreManager(StateStoreManager):
         Raises StateIDLockedError when another holds it for longer than half a minute.
         """
         until = time.monotonic() + GIVE_UP_AFTER_SECONDS
+        name = "state/" + common_id(state_id)
         with self._connection.cursor() as cursor:
             while True:
-                cursor.execute("select pg_try_advisory_lock(hashtextextended(%s, 88))", ("state/" + state_id,))
+                cursor.execute("select pg_try_advisory_lock(hashtextextended(%s, 88))", (name,))
                 row = cursor.fetchone()
                 if row and row[0]:
                     break
@@ -87,4 +98,4 @@ class HubStateStoreManager(StateStoreManager):
             finally:
                 # A session that was lost took its lock along.
                 if not self._connection.closed:
-                    cursor.execute("select pg_advisory_unlock(hashtextextended(%s, 88))", ("state/" + state_id,))
+                    cursor.execute("select pg_advisory_unlock(hashtextextended(%s, 88))", (name,))

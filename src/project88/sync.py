@@ -27,6 +27,7 @@ from psycopg2.extras import Json
 
 from project88 import db, settings
 from project88.connections import SECRET_SETTINGS
+from project88.errors import ActionNeeded
 from project88.raw import PROVIDERS
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from project88.connections import HubConnection
 
 END_PATIENCE_SECONDS = 20.0
+LOADERS = ("target-hub", "target-postgres")
 STREAM = re.compile(r"\bstream (\w+)")
 FAILURE = re.compile(r"\b(?:ERROR|CRITICAL|error|critical)\b")
 
@@ -161,6 +163,14 @@ def _now(dsn: str) -> datetime:
         connection.close()
 
 
+def loader() -> str:
+    """Return the loader in use: ours, or the one that P88_LOADER names. Raises ActionNeeded for one there is not."""
+    name = os.environ.get("P88_LOADER") or LOADERS[0]
+    if name not in LOADERS:
+        raise ActionNeeded(f"P88_LOADER is {name!r}: choose {' or '.join(LOADERS)}")
+    return name
+
+
 def meltano_environment(dsn: str, folder: Path) -> dict[str, str]:
     """Return the environment in which `meltano` runs isolated: folder is its private system folder."""
     # What is exported for `p88 connection add` belongs to one account: it must not fill in for what another one lacks.
@@ -199,11 +209,16 @@ def _run_meltano(
         environment.update(connection.tap_environment())
         environment[prefix + "RUN_ID"] = _tap_run_id(run_id, connection)
         environment.setdefault(prefix + "BUDGET_DIR", str(settings.private_folder("budgets")))
+        if (target := loader()) == "target-hub":
+            # Whole pages go to our loader as files, past Meltano; here, so that they are swept with the folder.
+            pages = folder / "pages"
+            pages.mkdir(mode=0o700)
+            environment[prefix + "PAGES_DIR"] = str(pages)
         if read_everything:
             environment[prefix + "READ_EVERYTHING"] = "true"
         command = [
             settings.executable("meltano"), "run", "--force", f"--state-id-suffix={connection.state_suffix}",
-            f"tap-{connection.provider}", "target-postgres",
+            f"tap-{connection.provider}", target,
         ]  # fmt: skip
         with log.open("w", encoding="utf-8") as out:
             child = subprocess.Popen(

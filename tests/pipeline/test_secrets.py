@@ -15,7 +15,7 @@ import pytest
 
 from tests.pipeline.harness import FirstRun, Hub, children_named, wait_for, watch
 
-PROGRAMS = ("meltano", "tap-runsignup", "tap-chronotrack", "target-postgres")
+PROGRAMS = ("meltano", "tap-runsignup", "tap-chronotrack", "target-hub")
 HOLD_SECONDS = 20
 
 
@@ -163,7 +163,7 @@ def test_what_a_killed_run_leaves_is_swept_and_ended_by_the_next_one(holding):
     held = wait_for(lambda: all(fault["hits"] for fault in hub.sandbox.faults()) or running.poll() is not None, 60)
     assert held is True
     assert running.poll() is None
-    orphans = {name: children_named(running.pid, name) for name in ("meltano", "tap-chronotrack", "target-postgres")}
+    orphans = {name: children_named(running.pid, name) for name in ("meltano", "tap-chronotrack", "target-hub")}
     folders = list(runs.iterdir())
     running.kill()
     assert running.stdout is not None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -21,7 +22,7 @@ class HubWriter(SimpleSingerWriter):
 
     def __init__(self) -> None:
         """Start with no line under way and no signal waiting."""
-        self._writing = False
+        self._writing = 0
         self._signal: int | None = None
 
     def serialize_message(self, message: Message) -> str:
@@ -49,25 +50,42 @@ class HubWriter(SimpleSingerWriter):
             # A flush for each record is a system call for each record.
             self.flush()
 
+    def announce(self, stream: str, address: str) -> None:
+        """Tell the loader of a complete page file."""
+        content = {
+            "type": "BATCH",
+            "stream": stream,
+            "encoding": {"format": "arrow", "compression": None},
+            "manifest": [address],
+        }
+        self._write(orjson.dumps(content).decode())
+        self.flush()
+
     def flush(self) -> None:
         """Pass on what was written."""
         self._write("")
 
     def _write(self, line: str) -> None:
-        self._writing = True
-        try:
+        with self.whole():
             if line:
                 sys.stdout.write(line + "\n")
             else:
                 sys.stdout.flush()
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Put a signal off until the block is done."""
+        self._writing += 1
+        try:
+            yield
         finally:
-            self._writing = False
-        if self._signal is not None:
+            self._writing -= 1
+        if self._signal is not None and not self._writing:
             signum, self._signal = self._signal, None
             raise Stopped(signum)
 
     def stop(self, signum: int) -> None:
-        """Raise Stopped now, or after the line that is being written."""
+        """Raise Stopped now, or after what is being written."""
         if self._writing:
             self._signal = signum
             return
@@ -89,6 +107,8 @@ class SeldomStateWriter(StateWriter):
         """Begin with a state due at once."""
         super().__init__(writer)
         self._writer = writer
+        # What is to be written before a state, since the state stands for it.
+        self.before: Callable[[], None] = lambda: None
         self._every_s = every_s
         self._monotonic = monotonic
         self._due = float("-inf")
@@ -98,6 +118,7 @@ class SeldomStateWriter(StateWriter):
         began = self._monotonic()
         if not now and began < self._due:
             return
+        self.before()
         self._writer.write_message(StateMessage(value=state))
         ended = self._monotonic()
         # Never more than a twentieth of the time goes into writing state.

@@ -24,6 +24,7 @@ from tap_shared.messages import HubWriter
 from tap_shared.snapshot import EmptyAnswer, Snapshot
 
 if TYPE_CHECKING:
+    from tap_shared.pages import Pages
     from tap_shared.tap import HubTap
 
 Pair = tuple[Any, Mapping[str, Any]]
@@ -121,7 +122,23 @@ class HubStream(Stream):
 
         Each pair is a record and the columns that the stream gives to it. Rejects go to their stream.
         An answer about several events is counted by a tally for each value of `scope_column`.
+        Where rows are handed over as page files they go there, and none is yielded.
         """
+        if (pages := self._page_files()) is None:
+            yield from self._typed_rows(pairs, tally, snapshot)
+        else:
+            pages.add_rows(self.name, self.schema, list(self._typed_rows(pairs, tally, snapshot)))
+
+    def _page_files(self) -> Pages | None:
+        """Return where to hand rows over, if not as messages."""
+        if self.hub.pages is None or not self.selected:
+            return None
+        self._write_schema_message()
+        return self.hub.pages if self._plain else None
+
+    def _typed_rows(
+        self, pairs: Sequence[Pair], tally: Tally | Mapping[Any, Tally], snapshot: Memory | None
+    ) -> Iterator[Record]:
         hub = self.hub
         page = self.typer.page(pairs, check=self.check, where=f"{hub.where(self.name)}: ")
         for unknown in page.unknown - self._reported:

@@ -8,7 +8,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 from singer_sdk import Tap
@@ -28,6 +29,9 @@ from tap_shared.messages import HubWriter, SeldomStateWriter
 from tap_shared.redaction import redact
 from tap_shared.side import Reads, Rejects, Removals
 from tap_shared.stream import HubStream
+
+if TYPE_CHECKING:
+    from tap_shared.pages import Pages
 
 
 def common_settings(*, api_url: str, calls_per_hour: int) -> list[th.Property]:
@@ -69,6 +73,12 @@ def common_settings(*, api_url: str, calls_per_hour: int) -> list[th.Property]:
             th.BooleanType,
             default=False,
             description="Read all of it again, whatever the bookmarks say; removals are still noticed.",
+        ),
+        th.Property(
+            "pages_dir",
+            th.StringType,
+            description="Folder for rows on their way to target-hub, best in memory: they go there as Arrow files. "
+            "Left out, each row is a RECORD message, for any target.",
         ),
         th.Property(
             "start_date",
@@ -117,9 +127,16 @@ class HubTap(Tap):
         self._isolating = False
         self._client: Client | None = None
         self._ahead: Ahead | None = None
+        # Where rows are handed over as files; None where each is a message.
+        self.pages: Pages | None = None
         super().__init__(*args, **kwargs)
         if isinstance(self.message_writer, HubWriter):
-            self._state_writer = SeldomStateWriter(self.message_writer)
+            self._state_writer = states = SeldomStateWriter(self.message_writer)
+            if self.config.get("pages_dir"):
+                from tap_shared.pages import Pages
+
+                self.pages = Pages(Path(self.config["pages_dir"]), self.message_writer)
+                states.before = self.pages.flush
         redact.conceal(str(self.config.get(name) or "") for name in self.secret_settings())
         redact.guard_logging()
 
