@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from project88 import db, raw, settings, transform
+from project88 import db, settings, transform
 from project88.errors import ActionNeeded
 from project88.tell import Teller
 
@@ -45,6 +44,7 @@ class Cycle:
     def __init__(self, dsn: str) -> None:
         """Prepare nothing yet: the first cycle, or `warm`, pays for starting up."""
         self._dsn = dsn
+        self._transformer = transform.Transformer(dsn)
 
     def warm(self) -> None:
         """Begin to import, in the background, what takes seconds to import."""
@@ -64,9 +64,8 @@ class Cycle:
         quarantined = resolved = 0
         with self._turn():
             with teller.step("dbt builds the candidates") as done:
-                nodes = transform.build(self._dsn, everything=rebuild)
-                steps["build"] = done(f"{nodes} models and tests")
-            self._on_a_connection(raw.recount if rebuild else raw.count)
+                built = self._transformer.build(everything=rebuild)
+                steps["build"] = done(f"{built.nodes} models and tests")
             docs = settings.home() / "docs" / "gate"
             for stage, title in STAGES:
                 with teller.step(title) as done:
@@ -98,13 +97,6 @@ class Cycle:
             yield
         finally:
             holder.close()
-
-    def _on_a_connection(self, act: Callable[[Any], None]) -> None:
-        connection = db.connect(self._dsn)
-        try:
-            act(connection)
-        finally:
-            connection.close()
 
 
 def _import_gate() -> None:

@@ -114,6 +114,7 @@ create table if not exists unified.unified_participants (
     race_id text,
     race_key text,
     participant_id text not null,
+    global_participant_id text,
     external_id text,
     first_name text,
     middle_name text,
@@ -150,6 +151,7 @@ create table if not exists unified.unified_participants (
 -- Two spaces: Smith's come before Smith-Jones's and Smith Jones's.
 alter table unified.unified_participants add column if not exists name_key text collate "C" not null
 generated always as (lower(coalesce(last_name, '') || '  ' || coalesce(first_name, ''))) stored;
+alter table unified.unified_participants add column if not exists global_participant_id text;
 create index if not exists unified_participants_event_id
 on unified.unified_participants (timing_partner_id, event_id);
 create index if not exists unified_participants_event_name on unified.unified_participants (event_key, name_key);

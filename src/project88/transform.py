@@ -1,115 +1,388 @@
-"""dbt, run as a child process in the project's own settings."""
+"""dbt in this process: what changed is built again, by rules that are noted with what they built.
+
+A Transformer keeps dbt's manifest between builds, so that a live process does not read the project anew every minute.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import subprocess
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from project88 import db, settings
+from psycopg2 import sql
+
+from project88 import db, raw, settings
 from project88.errors import ActionNeeded
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
 PROJECT = settings.CHECKOUT / "transform"
+RULES = "rules:"
+"""Prefix of the names under which hub.transform_marks keeps by which rules a node was built."""
+VIEWS = f"{RULES}views"
+PEOPLE_BEFORE = "due.people_before"
+MATERIALIZATIONS = "macro.project88.materialization_"
+# dbt keeps its flags, adapters and connections in the process, not in the runner: one at a time.
+_one_at_a_time = threading.Lock()
 
 
-def environment(dsn: str) -> dict[str, str]:
-    """Return the environment dbt's profile reads its database from."""
+@dataclass(frozen=True)
+class Built:
+    """What a build did."""
+
+    nodes: int
+    """How many models, seeds and tests ran; 0 where nothing was due."""
+    rebuilt: tuple[str, ...] = ()
+    """Marts that were built whole."""
+
+
+def environment(dsn: str, project: Path = PROJECT) -> dict[str, str]:
+    """Return the environment dbt's profile reads its database from, as a child process needs it."""
+    return settings.child_environment() | _own_environment(dsn, project)
+
+
+def _own_environment(dsn: str, project: Path) -> dict[str, str]:
     parts = db.parts(dsn)
-    values = settings.child_environment()
-    values.update(
-        {
-            "P88_PG_HOST": parts["host"] or "localhost",
-            "P88_PG_PORT": parts["port"] or "5432",
-            "P88_PG_USER": parts["user"],
-            "P88_PG_PASSWORD": parts["password"],
-            "P88_PG_DATABASE": parts["dbname"],
-            "PGTZ": "UTC",
-            "DBT_TARGET_PATH": str(settings.private_folder("dbt", "target")),
-            "DBT_LOG_PATH": str(settings.private_folder("dbt", "logs")),
-            "DBT_PROFILES_DIR": str(PROJECT),
-            "DBT_PROJECT_DIR": str(PROJECT),
-            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-        }
-    )
-    return values
+    return {
+        "P88_PG_HOST": parts["host"] or "localhost",
+        "P88_PG_PORT": parts["port"] or "5432",
+        "P88_PG_USER": parts["user"],
+        "P88_PG_PASSWORD": parts["password"],
+        "P88_PG_DATABASE": parts["dbname"],
+        "PGTZ": "UTC",
+        "DBT_TARGET_PATH": str(settings.private_folder("dbt", "target")),
+        "DBT_LOG_PATH": str(settings.private_folder("dbt", "logs")),
+        "DBT_PROFILES_DIR": str(project),
+        "DBT_PROJECT_DIR": str(project),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
 
 
-def rules_fingerprint() -> str:
-    """Return a hash over the dbt project: when it changes, what was built by the old rules is built anew."""
-    digest = hashlib.sha256()
-    for folder in ("models", "macros", "seeds"):
-        for file in sorted((PROJECT / folder).rglob("*")):
-            if file.suffix in {".sql", ".csv"}:
-                digest.update(str(file.relative_to(PROJECT)).encode())
-                digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def rules_changed(connection: Connection) -> bool:
-    """Return whether the candidates were built by other rules than today's (or never)."""
-    with connection, connection.cursor() as cursor:
-        cursor.execute("select rules_hash from hub.transform_marks where name = 'rules'")
-        row = cursor.fetchone()
-    return row is None or row[0] != rules_fingerprint()
-
-
-def note_rules(connection: Connection) -> None:
-    """Note that the candidates are now built by today's rules."""
-    with connection, connection.cursor() as cursor:
-        cursor.execute(
-            """
-            insert into hub.transform_marks (name, rules_hash, at) values ('rules', %s, now())
-            on conflict (name) do update set rules_hash = excluded.rules_hash, at = excluded.at
-            """,
-            (rules_fingerprint(),),
-        )
-
-
-def dbt(dsn: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a dbt command and return how it ended, output included."""
+def dbt(dsn: str, *arguments: str, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+    """Run a dbt command in a child process and return how it ended, output included."""
     return subprocess.run(
         [settings.executable("dbt"), "--no-use-colors", *arguments],
         capture_output=True,
         text=True,
-        env=environment(dsn),
-        cwd=PROJECT,
+        env=environment(dsn, project),
+        cwd=project,
         check=False,
     )
 
 
-def build(dsn: str, *, everything: bool = False) -> int:
-    """Build the candidate relations; returns how many nodes ran.
+class Transformer:
+    """Builds the candidate relations of one database; keeps what is costly to read between builds."""
 
-    Raises ActionNeeded naming the first model or test that failed.
+    def __init__(self, dsn: str, project: Path = PROJECT) -> None:
+        self.dsn = dsn
+        self.project = project
+        self._manifest: Any = None
+        self._read_at_state = ""
+        self._rules: dict[str, str] = {}
+
+    def warm(self) -> None:
+        """Read the project, so that the next build need not. Raises ActionNeeded where it cannot be read."""
+        with _one_at_a_time:
+            self._read()
+
+    def build(self, *, everything: bool = False, marts: Collection[str] = ()) -> Built:
+        """Bring the candidate relations up to date.
+
+        Built whole are marts whose rules changed since they were built, those in `marts`, and what is built from them;
+        with `everything`, or before the first publish, all. Others take what changed since the last publish.
+        The caller sees to it that nobody else builds. Raises ActionNeeded naming the first model or test that failed.
+        """
+        with _one_at_a_time, contextlib.closing(db.connect(self.dsn)) as connection:
+            self._read()
+            if unknown := set(marts) - self._marts():
+                raise ActionNeeded(
+                    f"no mart is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(self._marts()))}"
+                )
+            noted = _noted_rules(connection)
+            stale = {name for name, rules in self._rules.items() if noted.get(name) != rules}
+            missing = self._missing(connection)
+            mark = _note_pending(connection)
+            # Before the models read: what is counted, they see.
+            (raw.recount if everything else raw.count)(connection)
+            if everything or mark is None or missing & self._marts():
+                stale = set(self._rules)
+            rebuilt = self._with_what_follows({name.removeprefix(RULES) for name in stale} | set(marts))
+            remake_views = VIEWS in stale or "view" in missing
+            anything = rebuilt or missing or remake_views or mark is None or _anything_due(connection, mark)
+            if not anything:
+                return Built(0)
+            _refresh_statistics(connection)
+            nodes = self._run(rebuilt, remake_views)
+            _note_rules(connection, self._rules)
+        return Built(nodes, tuple(sorted(rebuilt & self._marts())))
+
+    # the project
+
+    def _read(self) -> None:
+        """Read the project where its files changed since it was last read."""
+        state = _state_of(self.project)
+        if self._manifest is not None and state == self._read_at_state:
+            return
+        result = self._invoke(None, "parse")
+        self._manifest = result.result
+        self._read_at_state = state
+        self._rules = fingerprints(self._manifest)
+
+    def _marts(self) -> set[str]:
+        return {node.name for node in self._manifest.nodes.values() if _kind(node) == "candidate"}
+
+    def _with_what_follows(self, names: set[str]) -> set[str]:
+        """Return tables, by name, that are built from any of these."""
+        tables = {key for key, node in self._manifest.nodes.items() if _kind(node) in {"candidate", "due"}}
+        reached = {key for key in tables if self._manifest.nodes[key].name in names}
+        waiting = list(reached)
+        while waiting:
+            for child in self._manifest.child_map[waiting.pop()]:
+                if child in tables and child not in reached:
+                    reached.add(child)
+                    waiting.append(child)
+        return {self._manifest.nodes[key].name for key in reached}
+
+    def _missing(self, connection: Connection) -> set[str]:
+        """Return marts that the database lacks, and `view` or `due` where it lacks one of those."""
+        wanted = {
+            f"{node.schema}.{node.alias}": {"candidate": node.name, "seed": "view"}.get(_kind(node), _kind(node))
+            for node in self._manifest.nodes.values()
+            if _kind(node)
+        } | {PEOPLE_BEFORE: "due"}
+        with connection, connection.cursor() as cursor:
+            cursor.execute("select name from unnest(%s) as name where to_regclass(name) is null", (list(wanted),))
+            return {wanted[name] for (name,) in cursor.fetchall()}
+
+    # dbt
+
+    def _run(self, rebuilt: set[str], remake_views: bool) -> int:
+        arguments = ["build", "--exclude-resource-type", "unit_test", "--exclude", "tag:nightly"]
+        if not remake_views:
+            # Views stand as they are: only what holds rows is built.
+            arguments += ["--select", "path:models/due", "path:models/marts"]
+        if rebuilt:
+            arguments += ["--vars", json.dumps({"rebuild": sorted(rebuilt)})]
+        result = self._invoke(self._manifest, *arguments)
+        return len(result.result.results)
+
+    def _invoke(self, manifest: Any, *arguments: str) -> Any:
+        """Run a dbt command in this process and return its result. Raises ActionNeeded where it failed."""
+        from dbt.cli.main import dbtRunner
+
+        log = settings.private_folder("dbt", "logs") / "dbt.log"
+        # Of no use here and slow to write: results come as objects.
+        quiet = ["--log-level", "none", "--log-level-file", "info", "--no-write-json", "--no-use-colors"]
+        with _environment(_own_environment(self.dsn, self.project)):
+            result = dbtRunner(manifest=manifest).invoke([*quiet, *arguments])
+        if result.success:
+            return result
+        raise ActionNeeded(f"dbt: {_first_failure(result)} (log: {log}); nothing was published")
+
+
+def build(dsn: str, *, everything: bool = False) -> Built:
+    """Build the candidate relations once. Raises ActionNeeded naming the first model or test that failed."""
+    return Transformer(dsn).build(everything=everything)
+
+
+# rules
+
+
+def fingerprints(manifest: Any) -> dict[str, str]:
+    """Return a hash for each table over all that makes it, and one over all views and seeds, by the names of marks.
+
+    What makes a table: its own code, columns and settings, those of its ancestors, the macros they use and the seeds
+    they read. Not the files: a comment beside the models changes nothing.
     """
-    connection = db.connect(dsn)
+    own = {key: _own_parts(manifest, node) for key, node in manifest.nodes.items()}
+    found = {}
+    for key, node in manifest.nodes.items():
+        if _kind(node) in {"candidate", "due"}:
+            found[f"{RULES}{node.name}"] = _digest(own[one] for one in _ancestors(manifest, key))
+    found[VIEWS] = _digest(own[key] for key, node in manifest.nodes.items() if _kind(node) in {"view", "seed"})
+    return found
+
+
+def _kind(node: Any) -> str:
+    """Return how a node is kept: view, due, candidate or seed; empty text for tests and the like."""
+    return str(node.config.materialized) if node.resource_type in {"model", "seed"} else ""
+
+
+def _ancestors(manifest: Any, key: str) -> set[str]:
+    """Return a node and all that it is made from, sources apart."""
+    found: set[str] = set()
+    waiting = [key]
+    while waiting:
+        one = waiting.pop()
+        if one in manifest.nodes and one not in found:
+            found.add(one)
+            waiting.extend(manifest.nodes[one].depends_on_nodes)
+    return found
+
+
+def _own_parts(manifest: Any, node: Any) -> str:
+    macros: set[str] = set()
+    waiting = list(getattr(node.depends_on, "macros", ()))
+    if _kind(node) in {"candidate", "due"}:
+        # Found by dbt when it runs, and named by no model.
+        waiting += [key for key in manifest.macros if key.startswith(f"{MATERIALIZATIONS}{_kind(node)}_")]
+    while waiting:
+        key = waiting.pop()
+        if key in macros or key not in manifest.macros or not key.startswith("macro.project88."):
+            continue
+        macros.add(key)
+        waiting.extend(manifest.macros[key].depends_on.macros)
+    return json.dumps(
+        [
+            node.unique_id,
+            # A seed's checksum is that of its rows.
+            node.checksum.checksum if node.resource_type == "seed" else node.raw_code,
+            [(key, manifest.macros[key].macro_sql) for key in sorted(macros)],
+            {name: (column.data_type, str(column.constraints)) for name, column in node.columns.items()},
+            {key: value for key, value in sorted(node.config.to_dict().items()) if key not in {"meta", "tags", "docs"}},
+        ],
+        default=str,
+    )
+
+
+def _digest(parts: Any) -> str:
+    return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
+
+
+def _state_of(project: Path) -> str:
+    """Return what changes when a file of the project does: names, sizes and times of writing."""
+    digest = hashlib.sha256()
+    parts = [one for part in ("models", "macros", "seeds", "tests") for one in (project / part).rglob("*")]
+    for file in sorted([*project.glob("*.yml"), *parts]):
+        seen = file.stat()
+        digest.update(f"{file}:{seen.st_size}:{seen.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _noted_rules(connection: Connection) -> dict[str, str]:
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select name, rules_hash from hub.transform_marks where starts_with(name, %s)", (RULES,))
+        return dict(cursor.fetchall())
+
+
+def _note_rules(connection: Connection, rules: Mapping[str, str]) -> None:
+    """Note that the candidates are now built by these rules."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            insert into hub.transform_marks as noted (name, rules_hash, at)
+            select name, rules_hash, now() from unnest(%s, %s) as given (name, rules_hash)
+            on conflict (name) do update set rules_hash = excluded.rules_hash, at = excluded.at
+            where noted.rules_hash is distinct from excluded.rules_hash
+            """,
+            (list(rules), list(rules.values())),
+        )
+
+
+# marks
+
+
+def _note_pending(connection: Connection) -> int | None:
+    """Note up to where this build sees all changes, and return the mark of the last publish; None before the first.
+
+    A transaction still open now may commit later under a smaller number than one already seen: hence the oldest number
+    in progress, not the newest.
+    """
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            insert into hub.transform_marks as marks (name, pending_xid, at)
+            values ('published', pg_snapshot_xmin(pg_current_snapshot())::text::bigint, now())
+            on conflict (name) do update set pending_xid = excluded.pending_xid, at = excluded.at
+            returning changed_xid
+            """
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _anything_due(connection: Connection, mark: int) -> bool:
+    """Return whether anything that a model reads changed since the mark; a few looks into indexes."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            select n.nspname, c.relname from pg_class as c
+            inner join pg_namespace as n on c.relnamespace = n.oid
+            inner join pg_attribute as a on c.oid = a.attrelid and a.attname = 'changed_xid' and not a.attisdropped
+            where starts_with(n.nspname, 'raw_') and c.relkind = 'r' and c.relname <> 'reads'
+            """
+        )
+        looks: list[sql.Composable] = [
+            sql.SQL("exists (select from {} where changed_xid >= {})").format(sql.Identifier(*table), sql.Literal(mark))
+            for table in cursor.fetchall()
+        ]
+        looks.append(sql.SQL("exists (select from due.people_before)"))
+        # A partner that was renamed: any of its rows tells.
+        looks.append(
+            sql.SQL(
+                """exists (
+                    select from hub.timing_partners as partners
+                    cross join lateral (
+                        select timing_partner_name from candidate.participant_tracking as sample
+                        where sample.timing_partner_id = partners.timing_partner_id limit 1
+                    ) as written
+                    where written.timing_partner_name is distinct from partners.company_name
+                )"""
+            )
+        )
+        cursor.execute(sql.SQL("select {}").format(sql.SQL(" or ").join(looks)))
+        return cursor.fetchone() == (True,)
+
+
+def _refresh_statistics(connection: Connection) -> None:
+    """Tell the planner about raw tables that were just filled; autovacuum would, a minute later.
+
+    Without it a first build takes minutes where seconds do.
+    """
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            """
+            select schemaname, relname from pg_stat_user_tables
+            where
+                starts_with(schemaname, 'raw_')
+                and n_mod_since_analyze > 100 + 0.1 * greatest(n_live_tup - n_mod_since_analyze, 0)
+            """
+        )
+        for table in cursor.fetchall():
+            cursor.execute(sql.SQL("analyze {}").format(sql.Identifier(*table)))
+
+
+# small things
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Have variables in this process's environment for a while: dbt copies it when an invocation begins."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
-        everything = everything or rules_changed(connection)
-        arguments = ["build", "--quiet", "--exclude-resource-type", "unit_test", "--exclude", "tag:nightly"]
-        done = dbt(dsn, *arguments, *(["--full-refresh"] if everything else []))
-        log = settings.private_folder("logs") / "dbt.log"
-        log.write_text(done.stdout + done.stderr, encoding="utf-8")
-        results = settings.private_folder("dbt", "target") / "run_results.json"
-        if done.returncode:
-            raise ActionNeeded(f"dbt: {_first_failure(results, done.stdout)} (log: {log}); nothing was published")
-        note_rules(connection)
+        yield
     finally:
-        connection.close()
-    return len(json.loads(results.read_text(encoding="utf-8"))["results"])
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
-def _first_failure(results: Path, output: str) -> str:
-    try:
-        found = json.loads(results.read_text(encoding="utf-8"))["results"]
-    except (FileNotFoundError, ValueError, KeyError):
-        found = []
-    for one in found:
-        if one["status"] in {"error", "fail"}:
-            return f"{one['unique_id']}: {' '.join((one.get('message') or '').split())[:300]}"
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return (lines or ["ended without a word"])[-1][:300]
+def _first_failure(result: Any) -> str:
+    for one in getattr(result.result, "results", None) or ():
+        if str(one.status) in {"error", "fail"}:
+            said = (one.message or "").split("compiled code at")[0]
+            return f"{one.node.unique_id}: {' '.join(said.split())[:300]}"
+    if result.exception is not None:
+        return " ".join(str(result.exception).split())[:300]
+    return "ended without a word"

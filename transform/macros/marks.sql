@@ -1,13 +1,31 @@
-{% macro changed_since() -%}
+{% macro published_mark() -%}
     {#-
-        Read while the query runs, so that the mark and the rows come from one snapshot. The source is named outside
-        the condition: dbt learns what a model depends on while parsing, when nothing is incremental yet.
+        Asked for while the build runs and written into the statements as a number: of a subquery the planner knows
+        nothing, and would read whole tables where it finds a few rows by the index. None before the first publish.
     -#}
     {%- set marks = source('hub', 'transform_marks') -%}
-    {%- if is_incremental() -%}
-        (select coalesce(max(marks.changed_xid), 0) from {{ marks }} as marks where marks.name = 'published')
-    {%- else -%}
-        0
+    {%- if execute -%}
+        {%- set found = run_query("select changed_xid from " ~ marks ~ " where name = 'published'") -%}
+        {{ return(found.columns[0].values()[0] if found.rows | length else none) }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro mark_literal() -%}
+    {%- set mark = published_mark() -%}
+    {{ mark if execute and mark is not none else 0 }}::bigint
+{%- endmacro %}
+
+
+{% macro takes_due() -%}
+    {#- Whether this model is brought up to date by its due keys. Else it is built whole, from the views over everything. -#}
+    {%- if execute -%}
+        {{ return(
+            not flags.FULL_REFRESH
+            and model.name not in var('rebuild', [])
+            and load_cached_relation(this) is not none
+            and published_mark() is not none
+        ) }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -15,28 +33,4 @@
 {% macro seen_until() -%}
     {#- What was committed before this build began, every model of it has seen. Later rows belong to the next build. -#}
     (select coalesce(max(marks.pending_xid), max(marks.changed_xid), {{ 2 ** 63 - 1 }}) from {{ source('hub', 'transform_marks') }} as marks where marks.name = 'published')
-{%- endmacro %}
-
-
-{% macro note_pending_mark() -%}
-    {#-
-        Runs before any model reads. A transaction still open then may commit later under a smaller number than one
-        already seen: hence the oldest number still in progress, not the newest.
-        Only a build of every incremental table may move the mark. Had `dbt test`, or a run of one model, moved it
-        before the publish, the rows that came in between would never be built.
-    -#}
-    {%- if execute and flags.WHICH in ('run', 'build') and builds_every_mart() -%}
-        insert into hub.transform_marks as marks (name, pending_xid, at)
-        values ('published', pg_snapshot_xmin(pg_current_snapshot())::text::bigint, now())
-        on conflict (name) do update set pending_xid = excluded.pending_xid, at = excluded.at
-    {%- endif -%}
-{%- endmacro %}
-
-
-{% macro builds_every_mart() -%}
-    {%- set left_out = [] -%}
-    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.config.materialized == 'incremental' -%}
-        {%- if node.unique_id not in selected_resources -%}{%- do left_out.append(node.unique_id) -%}{%- endif -%}
-    {%- endfor -%}
-    {{ return(left_out | length == 0) }}
 {%- endmacro %}

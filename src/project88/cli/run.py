@@ -141,7 +141,7 @@ def build(everything: bool) -> None:
     pipeline.prepare(dsn)
     teller = Teller()
     with teller.step("dbt builds the candidates") as done:
-        done(f"{transform.build(dsn, everything=everything)} models and tests")
+        done(f"{transform.build(dsn, everything=everything).nodes} models and tests")
 
 
 @click.command()

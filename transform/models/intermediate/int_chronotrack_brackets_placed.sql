@@ -1,15 +1,7 @@
-with brackets as (
-    select * from {{ ref('stg_chronotrack__brackets') }}
-),
-
-removals as (
-    select * from {{ ref('stg_chronotrack__removals') }}
-)
-
 select
     {{ entity_key('chronotrack', 'brackets.timing_partner_id', 'brackets.division_id') }} as division_key,
     brackets.source_provider,
-    brackets.timing_partner_id::int as timing_partner_id,
+    brackets.timing_partner_id,
     brackets.event_id,
     {{ entity_key('chronotrack', 'brackets.timing_partner_id', 'brackets.event_id') }} as event_key,
     brackets.race_id,
@@ -23,8 +15,8 @@ select
     )) as provider_fields,
     brackets.read_at as fetched_date,
     greatest(brackets.changed_xid, removals.changed_xid) as changed_xid
-from brackets
-left join removals
+from {{ ref('stg_chronotrack__brackets') }} as brackets
+left join {{ ref('stg_chronotrack__removals') }} as removals
     on
         removals.stream = 'brackets'
         and brackets.timing_partner_id = removals.timing_partner_id

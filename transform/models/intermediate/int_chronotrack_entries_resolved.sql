@@ -1,52 +1,21 @@
 -- ChronoTrack keeps no list of what was deleted: an entry that a whole read no longer finds is removed.
-with entries as (
-    select * from {{ ref('stg_chronotrack__entries') }}
-),
-
-events as (
-    select * from {{ ref('int_chronotrack_events_dated') }}
-),
-
-removals as (
-    select * from {{ ref('stg_chronotrack__removals') }}
-),
-
-vocabulary as (
-    select * from {{ ref('status_vocabulary') }}
-    where source_provider = 'chronotrack'
-),
-
-joined as (
-    select
-        entries.*,
-        events.event_date,
-        removals.removed_at,
-        {{ age_on('events.event_date', 'entries.birth_date') }} as age_reckoned,
-        coalesce(vocabulary.status, 'unknown') as status_listed,
-        greatest(entries.changed_xid, events.changed_xid, removals.changed_xid) as last_changed_xid
-    from entries
-    left join events
-        on
-            entries.timing_partner_id = events.timing_partner_id
-            and entries.event_id = events.event_id
-    left join removals
-        on
-            removals.stream = 'entries'
-            and entries.timing_partner_id = removals.timing_partner_id
-            and entries.participant_id = removals.record_key
-    left join vocabulary
-        on upper(entries.status_as_sent) = vocabulary.status_as_sent
-)
-
 select
     {{ entity_key('chronotrack', 'timing_partner_id', 'participant_id') }} as participant_key,
     source_provider,
-    timing_partner_id::int as timing_partner_id,
+    timing_partner_id,
     event_id,
     {{ entity_key('chronotrack', 'timing_partner_id', 'event_id') }} as event_key,
     race_id,
     {{ entity_key('chronotrack', 'timing_partner_id', 'race_id') }} as race_key,
     participant_id,
+    {{ person_id(
+        'timing_partner_id',
+        entity_key('chronotrack', 'timing_partner_id', 'participant_id'),
+        'first_name',
+        'last_name',
+        'birth_date',
+        'email'
+    ) }} as global_participant_id,
     external_id,
     first_name,
     null::text as middle_name,
@@ -102,4 +71,26 @@ select
     )) as provider_fields,
     read_at as fetched_date,
     last_changed_xid as changed_xid
-from joined
+from (
+    select
+        entries.*,
+        events.event_date,
+        removals.removed_at,
+        {{ age_on('events.event_date', 'entries.birth_date') }} as age_reckoned,
+        coalesce(vocabulary.status, 'unknown') as status_listed,
+        greatest(entries.changed_xid, events.changed_xid, removals.changed_xid) as last_changed_xid
+    from {{ ref('stg_chronotrack__entries') }} as entries
+    left join {{ ref('int_chronotrack_events_dated') }} as events
+        on
+            entries.timing_partner_id = events.timing_partner_id
+            and entries.event_id = events.event_id
+    left join {{ ref('stg_chronotrack__removals') }} as removals
+        on
+            removals.stream = 'entries'
+            and entries.timing_partner_id = removals.timing_partner_id
+            and entries.participant_id = removals.record_key
+    left join {{ ref('status_vocabulary') }} as vocabulary
+        on
+            vocabulary.source_provider = 'chronotrack'
+            and upper(entries.status_as_sent) = vocabulary.status_as_sent
+) as joined

@@ -1,27 +1,6 @@
 -- The day of an event is that of its own zone: a night race in California is a day later in UTC.
-with events as (
-    select * from {{ ref('stg_chronotrack__events') }}
-),
-
-removals as (
-    select * from {{ ref('stg_chronotrack__removals') }}
-),
-
-zoned as (
-    select
-        events.*,
-        {{ known_zone('events.time_zone') }} as event_time_zone,
-        removals.removed_at,
-        greatest(events.changed_xid, removals.changed_xid) as last_changed_xid
-    from events
-    left join removals
-        on
-            removals.stream = 'events'
-            and events.timing_partner_id = removals.timing_partner_id
-            and events.event_id = removals.record_key
-)
-
 select
+    {{ entity_key('chronotrack', 'timing_partner_id', 'event_id') }} as event_key,
     source_provider,
     timing_partner_id,
     event_id,
@@ -57,4 +36,16 @@ select
     )) as provider_fields,
     read_at as fetched_date,
     last_changed_xid as changed_xid
-from zoned
+from (
+    select
+        events.*,
+        {{ known_zone('events.time_zone') }} as event_time_zone,
+        removals.removed_at,
+        greatest(events.changed_xid, removals.changed_xid) as last_changed_xid
+    from {{ ref('stg_chronotrack__events') }} as events
+    left join {{ ref('stg_chronotrack__removals') }} as removals
+        on
+            removals.stream = 'events'
+            and events.timing_partner_id = removals.timing_partner_id
+            and events.event_id = removals.record_key
+) as zoned

@@ -1,19 +1,7 @@
-with intervals as (
-    select * from {{ ref('stg_chronotrack__intervals') }}
-),
-
-races as (
-    select * from {{ ref('stg_chronotrack__races') }}
-),
-
-removals as (
-    select * from {{ ref('stg_chronotrack__removals') }}
-)
-
 select
     {{ entity_key('chronotrack', 'intervals.timing_partner_id', 'intervals.timing_point_id') }} as timing_point_key,
     intervals.source_provider,
-    intervals.timing_partner_id::int as timing_partner_id,
+    intervals.timing_partner_id,
     intervals.event_id,
     {{ entity_key('chronotrack', 'intervals.timing_partner_id', 'intervals.event_id') }} as event_key,
     intervals.race_id,
@@ -31,12 +19,12 @@ select
     )) as provider_fields,
     intervals.read_at as fetched_date,
     greatest(intervals.changed_xid, races.changed_xid, removals.changed_xid) as changed_xid
-from intervals
-left join races
+from {{ ref('stg_chronotrack__intervals') }} as intervals
+left join {{ ref('stg_chronotrack__races') }} as races
     on
         intervals.timing_partner_id = races.timing_partner_id
         and intervals.race_id = races.race_id
-left join removals
+left join {{ ref('stg_chronotrack__removals') }} as removals
     on
         removals.stream = 'intervals'
         and intervals.timing_partner_id = removals.timing_partner_id

@@ -1,19 +1,7 @@
-with races as (
-    select * from {{ ref('stg_chronotrack__races') }}
-),
-
-events as (
-    select * from {{ ref('int_chronotrack_events_dated') }}
-),
-
-removals as (
-    select * from {{ ref('stg_chronotrack__removals') }}
-)
-
 select
     {{ entity_key('chronotrack', 'races.timing_partner_id', 'races.race_id') }} as race_key,
     races.source_provider,
-    races.timing_partner_id::int as timing_partner_id,
+    races.timing_partner_id,
     races.event_id,
     {{ entity_key('chronotrack', 'races.timing_partner_id', 'races.event_id') }} as event_key,
     races.race_id,
@@ -38,12 +26,12 @@ select
     )) as provider_fields,
     races.read_at as fetched_date,
     greatest(races.changed_xid, events.changed_xid, removals.changed_xid) as changed_xid
-from races
-left join events
+from {{ ref('stg_chronotrack__races') }} as races
+left join {{ ref('int_chronotrack_events_dated') }} as events
     on
         races.timing_partner_id = events.timing_partner_id
         and races.event_id = events.event_id
-left join removals
+left join {{ ref('stg_chronotrack__removals') }} as removals
     on
         removals.stream = 'races'
         and races.timing_partner_id = removals.timing_partner_id

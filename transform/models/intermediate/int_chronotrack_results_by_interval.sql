@@ -1,16 +1,4 @@
 -- One row per entry and interval, as read, with what else says something about it.
-with results as (
-    select * from {{ ref('stg_chronotrack__results') }}
-),
-
-intervals as (
-    select * from {{ ref('stg_chronotrack__intervals') }}
-),
-
-removals as (
-    select * from {{ ref('stg_chronotrack__removals') }}
-)
-
 select
     results.source_provider,
     results.timing_partner_id,
@@ -49,13 +37,15 @@ select
     results.read_at,
     results.changed_at,
     removals.removed_at,
+    results.inserted_xid,
     greatest(results.changed_xid, intervals.changed_xid, removals.changed_xid) as changed_xid
-from results
-left join intervals
+from {{ ref('stg_chronotrack__results') }} as results
+left join {{ ref('stg_chronotrack__intervals') }} as intervals
     on
         results.timing_partner_id = intervals.timing_partner_id
+        and results.event_id = intervals.event_id
         and results.timing_point_id = intervals.timing_point_id
-left join removals
+left join {{ ref('stg_chronotrack__removals') }} as removals
     on
         removals.stream = 'results'
         and results.timing_partner_id = removals.timing_partner_id

@@ -1,4 +1,8 @@
 {%- set columns = [
+    'event_key',
+    'source_provider',
+    'timing_partner_id::int as timing_partner_id',
+    'event_id',
     'event_name',
     'occasion_id',
     'occasion_name',
@@ -18,20 +22,10 @@
 ] -%}
 
 -- Columns are named in every branch: `union all` pairs them by position.
-select
-    {{ entity_key('runsignup', 'timing_partner_id', 'event_id') }} as event_key,
-    source_provider,
-    timing_partner_id::int as timing_partner_id,
-    event_id,
-    {{ columns | join(', ') }}
+select {{ columns | join(', ') }}
 from {{ ref('int_runsignup_events_with_race') }}
 
 union all
 
-select
-    {{ entity_key('chronotrack', 'timing_partner_id', 'event_id') }} as event_key,
-    source_provider,
-    timing_partner_id::int as timing_partner_id,
-    event_id,
-    {{ columns | join(', ') }}
+select {{ columns | join(', ') }}
 from {{ ref('int_chronotrack_events_dated') }}

@@ -1,7 +1,7 @@
 {%- set columns = [
     'result_key',
     'source_provider',
-    'timing_partner_id',
+    'timing_partner_id::int as timing_partner_id',
     'event_id',
     'event_key',
     'race_id',

@@ -1,24 +1,32 @@
 {{ config(unique_key='event_key') }}
+{%- set columns = [
+    'event_key',
+    'source_provider',
+    'timing_partner_id',
+    'event_id',
+    'event_name',
+    'occasion_id',
+    'occasion_name',
+    'event_date',
+    'starts_at',
+    'ends_at',
+    'registration_opens_at',
+    'time_zone',
+    'event_type',
+    'city',
+    'state',
+    'country',
+    'status',
+    'provider_fields',
+    'fetched_date',
+] %}
 
-select
-    event_key,
-    source_provider,
-    timing_partner_id,
-    event_id,
-    event_name,
-    occasion_id,
-    occasion_name,
-    event_date,
-    starts_at,
-    ends_at,
-    registration_opens_at,
-    time_zone,
-    event_type,
-    city,
-    state,
-    country,
-    status,
-    provider_fields,
-    fetched_date
-from {{ ref('int_events_unioned') }}
-where changed_xid >= {{ changed_since() }}
+-- Asks what race an event was in before this model writes it: depends_on {{ ref('due_runsignup_races') }}
+{{ built(
+    columns,
+    everything=ref('int_events_unioned'),
+    due=[
+        [ref('int_runsignup_events_with_race'), ref('due_runsignup_events'), ['timing_partner_id', 'event_number']],
+        [ref('int_chronotrack_events_dated'), ref('due_chronotrack_events'), ['timing_partner_id', 'event_id']],
+    ],
+) }}

@@ -1,20 +1,27 @@
 {{ config(unique_key='race_key') }}
+{%- set columns = [
+    'race_key',
+    'source_provider',
+    'timing_partner_id',
+    'event_id',
+    'event_key',
+    'race_id',
+    'race_name',
+    'distance_m',
+    'race_type',
+    'starts_at',
+    'started_at',
+    'time_zone',
+    'status',
+    'provider_fields',
+    'fetched_date',
+] %}
 
-select
-    race_key,
-    source_provider,
-    timing_partner_id,
-    event_id,
-    event_key,
-    race_id,
-    race_name,
-    distance_m,
-    race_type,
-    starts_at,
-    started_at,
-    time_zone,
-    status,
-    provider_fields,
-    fetched_date
-from {{ ref('int_races_unioned') }}
-where changed_xid >= {{ changed_since() }}
+{{ built(
+    columns,
+    everything=ref('int_races_unioned'),
+    due=[
+        [ref('int_runsignup_races_of_events'), ref('due_runsignup_events'), ['timing_partner_id', 'event_number']],
+        [ref('int_chronotrack_races_in_event'), ref('due_chronotrack_races'), ['timing_partner_id', 'race_id']],
+    ],
+) }}

@@ -1,21 +1,13 @@
-with source as (
-    select * from {{ source('raw_chronotrack', 'removals') }}
-),
-
-renamed as (
-    select
-        -- keys
-        'chronotrack' as source_provider,
-        timing_partner_id,
-        stream,
-        record_key,
-        -- timestamps
-        case when returned_at is null then noticed_at end as removed_at,
-        noticed_at,
-        returned_at,
-        changed_at,
-        changed_xid
-    from source
-)
-
-select * from renamed
+select
+    -- keys
+    'chronotrack' as source_provider,
+    timing_partner_id,
+    stream,
+    record_key,
+    -- timestamps
+    case when returned_at is null then noticed_at end as removed_at,
+    noticed_at,
+    returned_at,
+    changed_at,
+    changed_xid
+from {{ source('raw_chronotrack', 'removals') }}

@@ -1,8 +1,10 @@
-with source as (
-    select * from {{ source('raw_chronotrack', 'results') }}
-),
-
-renamed as (
+select
+    *,
+    {{ unreadable([
+        ['results_time', 'chip_time_as_sent', 'coalesce(chip_seconds::text, ' ~ race_status('chip_time_as_sent') ~ ')'],
+        ['results_gun_time', 'gun_time_as_sent', 'coalesce(gun_seconds::text, ' ~ race_status('gun_time_as_sent') ~ ')'],
+    ]) }} as unreadable
+from (
     select
         -- keys; as sent and under no function, so that the raw table's primary key finds an entry's rows
         'chronotrack' as source_provider,
@@ -41,14 +43,7 @@ renamed as (
         results_end_chip_time as ended_at,
         read_at,
         changed_at,
+        inserted_xid,
         changed_xid
-    from source
-)
-
-select
-    *,
-    {{ unreadable([
-        ['results_time', 'chip_time_as_sent', 'coalesce(chip_seconds::text, ' ~ race_status('chip_time_as_sent') ~ ')'],
-        ['results_gun_time', 'gun_time_as_sent', 'coalesce(gun_seconds::text, ' ~ race_status('gun_time_as_sent') ~ ')'],
-    ]) }} as unreadable
-from renamed
+    from {{ source('raw_chronotrack', 'results') }}
+) as renamed

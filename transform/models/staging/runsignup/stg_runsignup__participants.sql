@@ -1,8 +1,10 @@
-with source as (
-    select * from {{ source('raw_runsignup', 'participants') }}
-),
-
-renamed as (
+select
+    *,
+    {{ unreadable([
+        ['race_fee', 'race_fee_as_sent', 'race_fee'],
+        ['amount_paid', 'amount_paid_as_sent', 'amount_paid'],
+    ]) }} as unreadable
+from (
     select
         -- keys
         'runsignup' as source_provider,
@@ -11,6 +13,9 @@ renamed as (
         event_id::text as event_id,
         race_id::text as occasion_id,
         user_id::text as user_id,
+        -- as the raw table is keyed, so that its indexes serve joins
+        registration_id as registration_number,
+        event_id as event_number,
         -- facts
         {{ person_name('first_name') }} as first_name,
         {{ person_name('middle_name') }} as middle_name,
@@ -46,14 +51,7 @@ renamed as (
         last_modified as updated_at,
         read_at,
         changed_at,
+        inserted_xid,
         changed_xid
-    from source
-)
-
-select
-    *,
-    {{ unreadable([
-        ['race_fee', 'race_fee_as_sent', 'race_fee'],
-        ['amount_paid', 'amount_paid_as_sent', 'amount_paid'],
-    ]) }} as unreadable
-from renamed
+    from {{ source('raw_runsignup', 'participants') }}
+) as renamed

@@ -1,24 +1,17 @@
-with source as (
-    select * from {{ source('raw_runsignup', 'rejects') }}
-),
-
-renamed as (
-    select
-        -- keys
-        'runsignup' as source_provider,
-        timing_partner_id,
-        stream,
-        reject_id,
-        record_key,
-        -- facts
-        field,
-        reason,
-        record,
-        -- timestamps
-        read_at,
-        changed_at,
-        changed_xid
-    from source
-)
-
-select * from renamed
+select
+    -- keys
+    'runsignup' as source_provider,
+    timing_partner_id,
+    stream,
+    reject_id,
+    record_key,
+    -- facts
+    field,
+    reason,
+    record,
+    -- timestamps
+    read_at,
+    changed_at,
+    inserted_xid,
+    changed_xid
+from {{ source('raw_runsignup', 'rejects') }}

@@ -1,8 +1,10 @@
-with source as (
-    select * from {{ source('raw_runsignup', 'removed_participants') }}
-),
-
-renamed as (
+select
+    *,
+    {{ unreadable([
+        ['race_fee', 'race_fee_as_sent', 'race_fee'],
+        ['amount_paid', 'amount_paid_as_sent', 'amount_paid'],
+    ]) }} as unreadable
+from (
     select
         -- keys
         'runsignup' as source_provider,
@@ -11,6 +13,9 @@ renamed as (
         event_id::text as event_id,
         race_id::text as occasion_id,
         new_registration_id::text as successor_id,
+        -- as the raw table is keyed, so that its indexes serve joins
+        registration_id as registration_number,
+        event_id as event_number,
         -- facts
         {{ filled('removed_reason') }} as removed_reason,
         {{ person_name('first_name') }} as first_name,
@@ -35,14 +40,7 @@ renamed as (
         last_modified as updated_at,
         read_at,
         changed_at,
+        inserted_xid,
         changed_xid
-    from source
-)
-
-select
-    *,
-    {{ unreadable([
-        ['race_fee', 'race_fee_as_sent', 'race_fee'],
-        ['amount_paid', 'amount_paid_as_sent', 'amount_paid'],
-    ]) }} as unreadable
-from renamed
+    from {{ source('raw_runsignup', 'removed_participants') }}
+) as renamed

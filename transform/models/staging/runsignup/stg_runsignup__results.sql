@@ -1,8 +1,10 @@
-with source as (
-    select * from {{ source('raw_runsignup', 'results') }}
-),
-
-renamed as (
+select
+    *,
+    {{ unreadable([
+        ['chip_time', 'chip_time_as_sent', 'coalesce(chip_seconds::text, ' ~ race_status('chip_time_as_sent') ~ ')'],
+        ['clock_time', 'gun_time_as_sent', 'coalesce(gun_seconds::text, ' ~ race_status('gun_time_as_sent') ~ ')'],
+    ]) }} as unreadable
+from (
     select
         -- keys
         'runsignup' as source_provider,
@@ -12,6 +14,10 @@ renamed as (
         race_id::text as occasion_id,
         registration_id::text as participant_id,
         result_set_id::text as result_set_id,
+        -- as the raw table is keyed, so that its indexes serve joins
+        result_id as result_number,
+        event_id as event_number,
+        registration_id as registration_number,
         -- facts
         {{ filled('result_set_name') }} as result_set_name,
         is_public,
@@ -36,14 +42,7 @@ renamed as (
         -- timestamps
         read_at,
         changed_at,
+        inserted_xid,
         changed_xid
-    from source
-)
-
-select
-    *,
-    {{ unreadable([
-        ['chip_time', 'chip_time_as_sent', 'coalesce(chip_seconds::text, ' ~ race_status('chip_time_as_sent') ~ ')'],
-        ['clock_time', 'gun_time_as_sent', 'coalesce(gun_seconds::text, ' ~ race_status('gun_time_as_sent') ~ ')'],
-    ]) }} as unreadable
-from renamed
+    from {{ source('raw_runsignup', 'results') }}
+) as renamed

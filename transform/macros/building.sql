@@ -1,0 +1,114 @@
+{% macro built(columns, everything, due) -%}
+    {#-
+        The rows of a mart. Whole: the view over everything. By due keys: of each provider's rows those whose key is
+        due. `due` is a list of [rows, due keys, columns of the key]; the columns are named alike on both sides and are
+        the raw table's own, so that its primary key finds the rows.
+    -#}
+    {%- if takes_due() -%}
+        {%- for rows, keys, names in due %}
+select {{ taken(columns) }}
+from {{ rows }} as built
+            {%- if keys %}
+inner join {{ keys }} as due
+    on
+                {%- for name in names %}
+        {{ 'and ' if not loop.first }}built.{{ name }} = due.{{ name }}
+                {%- endfor %}
+            {%- endif %}
+{{ 'union all' if not loop.last }}
+        {%- endfor %}
+    {%- else -%}
+select {{ taken(columns) }}
+from {{ everything }} as built
+    {%- endif %}
+{%- endmacro %}
+
+
+{% macro taken(columns) -%}
+    {%- for column in columns -%}
+        {#- Raw tables hold the partner as bigint, which their keys need; what is read by consumers never did. -#}
+        built.{{ column }}{{ '::int as timing_partner_id' if column == 'timing_partner_id' }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+
+{% macro number_in(text) -%}
+    {#- A key as number. What is none was no key of ours, and a cast of it would stop everybody's build. -#}
+    case when {{ text }} ~ '^-?\d{1,18}$' then {{ text }}::bigint end
+{%- endmacro %}
+
+
+{% macro person_id(timing_partner_id, participant_key, first_name, last_name, birth_date, email) -%}
+    {#-
+        A simple, exact rule until people are linked across spellings: same partner and same name with the same birth
+        date; without a birth date the same e-mail; without both, everybody is somebody else. The partner is part of
+        what is hashed: two partners cannot find out that they know the same person.
+    -#}
+    {%- set full_name = "lower(normalize(concat_ws(' ', " ~ first_name ~ ", " ~ last_name ~ "), nfkc))" -%}
+    md5(
+        concat_ws(
+            '|',
+            {{ timing_partner_id }},
+            case
+                when {{ full_name }} <> '' and {{ birth_date }} is not null
+                    then 'born|' || {{ full_name }} || '|' || to_char({{ birth_date }}, 'YYYY-MM-DD')
+                when {{ full_name }} <> '' and {{ email }} is not null
+                    then 'mail|' || {{ full_name }} || '|' || {{ email }}
+                else 'alone|' || {{ participant_key }}
+            end
+        )
+    )
+{%- endmacro %}
+
+
+{% macro prepare_people_before() -%}
+    {#- Persons whose entries were written since participant_tracking was last brought up to date. -#}
+    {%- if execute and flags.WHICH in ('run', 'build') -%}
+        create schema if not exists due;
+        create table if not exists due.people_before (
+            timing_partner_id integer not null,
+            global_participant_id text not null,
+            primary key (timing_partner_id, global_participant_id)
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro note_people_before(participants, due) -%}
+    {#-
+        Who the due entries belong to before they are written: their person may lose them. Noted in the transaction
+        that writes the entries and forgotten in the one that brings participant_tracking up to date, so that a build
+        killed in between forgets nobody.
+    -#}
+    {%- if takes_due() -%}
+        insert into due.people_before (timing_partner_id, global_participant_id)
+        {%- for provider, keys, id in due %}
+        select entries.timing_partner_id, entries.global_participant_id
+        from {{ keys }} as due
+        inner join {{ participants }} as entries
+            on {{ entity_key(provider, 'due.timing_partner_id', 'due.' ~ id) }} = entries.participant_key
+        {{ 'union' if not loop.last }}
+        {%- endfor %}
+        on conflict do nothing
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro renamed_partners() -%}
+    {#-
+        As numbers in the statement: joined to the partners, all their persons would be read to find that none is due.
+        One row of a partner tells, since all of them are written together.
+    -#}
+    {%- set partners, people = source('hub', 'timing_partners'), source('candidate', 'participant_tracking') -%}
+    {%- if execute and load_relation(people) is not none -%}
+        {%- set found = run_query(
+            "select partners.timing_partner_id from " ~ partners ~ " as partners cross join lateral"
+            ~ " (select timing_partner_name from " ~ people ~ " as people"
+            ~ " where people.timing_partner_id = partners.timing_partner_id limit 1) as written"
+            ~ " where written.timing_partner_name is distinct from partners.company_name"
+        ) -%}
+        {{ found.columns[0].values() | join(', ') or 'null' }}
+    {%- else -%}
+        null
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,194 @@
+{% macro fates(due=false) -%}
+{#-
+    What became of each row received: of those whose keys are due, or of all. Every row is looked for in the candidate
+    relations by its key. What is not there and has no reason for it is unaccounted; nothing here is found by
+    subtraction.
+-#}
+{#- Streams whose rows are one candidate row each: names of the keys as the raw table and as due keys have them. -#}
+{%- set streams = [
+    ['runsignup', 'events', ref('stg_runsignup__events'), ref('due_runsignup_events'), 'event_number',
+        ref('unified_events'), 'event_key'],
+    ['runsignup', 'participants', ref('stg_runsignup__participants'), ref('due_runsignup_participants'),
+        'registration_number', ref('unified_participants'), 'participant_key'],
+    ['runsignup', 'results', ref('stg_runsignup__results'), ref('due_runsignup_results'), 'result_number',
+        ref('unified_results'), 'result_key'],
+    ['chronotrack', 'events', ref('stg_chronotrack__events'), ref('due_chronotrack_events'), 'event_id',
+        ref('unified_events'), 'event_key'],
+    ['chronotrack', 'races', ref('stg_chronotrack__races'), ref('due_chronotrack_races'), 'race_id',
+        ref('unified_races'), 'race_key'],
+    ['chronotrack', 'entries', ref('stg_chronotrack__entries'), ref('due_chronotrack_entries'), 'participant_id',
+        ref('unified_participants'), 'participant_key'],
+    ['chronotrack', 'brackets', ref('stg_chronotrack__brackets'), ref('due_chronotrack_brackets'), 'division_id',
+        ref('unified_divisions'), 'division_key'],
+    ['chronotrack', 'intervals', ref('stg_chronotrack__intervals'), ref('due_chronotrack_intervals'),
+        'timing_point_id', ref('unified_timing_points'), 'timing_point_key'],
+] -%}
+{#- Named here as well: dbt learns what a model depends on while parsing, when nothing is due. -#}
+{%- set due_races, due_results = ref('due_runsignup_races'), ref('due_chronotrack_results') -%}
+with
+{% for provider, stream, rows, keys, id, relation, key in streams %}
+    {{ provider }}_{{ stream }} as (
+        select
+            received.timing_partner_id,
+            '{{ provider }}' as source_provider,
+            '{{ stream }}' as stream,
+            {{ entity_key(provider, 'received.timing_partner_id', 'received.' ~ id) }} as row_key,
+            received.inserted_xid,
+            received.changed_xid,
+            case when candidate.{{ key }} is not null then 'candidate' end as fate
+        from {{ rows }} as received
+        {%- if due %}
+        inner join {{ keys }} as due
+            on
+                received.timing_partner_id = due.timing_partner_id
+                and received.{{ id }} = due.{{ id }}
+        {%- endif %}
+        left join {{ relation }} as candidate
+            on {{ entity_key(provider, 'received.timing_partner_id', 'received.' ~ id) }} = candidate.{{ key }}
+    ),
+{% endfor %}
+runsignup_races as (
+    -- RunSignUp's race is the occasion: it stands in its events. Without an event it has nothing to publish.
+    select
+        received.timing_partner_id,
+        'runsignup' as source_provider,
+        'races' as stream,
+        {{ entity_key('runsignup', 'received.timing_partner_id', 'received.occasion_id') }} as row_key,
+        received.inserted_xid,
+        received.changed_xid,
+        case
+            when events.event_number is null then 'superseded'
+            when
+                exists (
+                    select from {{ ref('stg_runsignup__events') }} as held
+                    inner join {{ ref('unified_events') }} as candidate
+                        on
+                            {{ entity_key('runsignup', 'held.timing_partner_id', 'held.event_id') }}
+                            = candidate.event_key
+                    where
+                        held.timing_partner_id = received.timing_partner_id
+                        and held.race_number = received.race_number
+                        and candidate.occasion_id = received.occasion_id
+                ) then 'candidate'
+        end as fate
+    from {{ ref('stg_runsignup__races') }} as received
+    {%- if due %}
+    inner join {{ due_races }} as due
+        on
+            received.timing_partner_id = due.timing_partner_id
+            and received.race_number = due.race_number
+    {%- endif %}
+    left join lateral (
+        select held.event_number
+        from {{ ref('stg_runsignup__events') }} as held
+        where
+            held.timing_partner_id = received.timing_partner_id
+            and held.race_number = received.race_number
+        limit 1
+    ) as events on true
+),
+
+runsignup_removed_participants as (
+    -- The candidate row says from which list its status comes. A removal gives way only to a participant row.
+    select
+        received.timing_partner_id,
+        'runsignup' as source_provider,
+        'removed_participants' as stream,
+        {{ entity_key('runsignup', 'received.timing_partner_id', 'received.participant_id') }} as row_key,
+        received.inserted_xid,
+        received.changed_xid,
+        case
+            when candidate.provider_fields ->> 'status_from' = 'removed_participants' then 'candidate'
+            when candidate.participant_key is not null and participants.participant_id is not null then 'superseded'
+        end as fate
+    from {{ ref('stg_runsignup__removed_participants') }} as received
+    {%- if due %}
+    inner join {{ ref('due_runsignup_participants') }} as due
+        on
+            received.timing_partner_id = due.timing_partner_id
+            and received.registration_number = due.registration_number
+    {%- endif %}
+    left join {{ ref('unified_participants') }} as candidate
+        on
+            {{ entity_key('runsignup', 'received.timing_partner_id', 'received.participant_id') }}
+            = candidate.participant_key
+    left join {{ ref('stg_runsignup__participants') }} as participants
+        on
+            received.timing_partner_id = participants.timing_partner_id
+            and received.registration_number = participants.registration_number
+),
+
+chronotrack_results as (
+    -- A result names the interval rows that are folded into it. Left out is what was removed, or a second row that
+    -- claims the whole course.
+    select
+        received.timing_partner_id,
+        'chronotrack' as source_provider,
+        'results' as stream,
+        {{ entity_key(
+            'chronotrack', 'received.timing_partner_id', 'received.event_id', 'received.participant_id',
+            'received.timing_point_id'
+        ) }} as row_key,
+        received.inserted_xid,
+        received.changed_xid,
+        case
+            when candidate.provider_fields -> 'interval_ids' ? received.timing_point_id then 'candidate'
+            when candidate.result_key is not null and (received.removed_at is not null or received.is_finish)
+                then 'superseded'
+        end as fate
+    from {{ ref('int_chronotrack_results_by_interval') }} as received
+    {%- if due %}
+    inner join {{ due_results }} as due
+        on
+            received.timing_partner_id = due.timing_partner_id
+            and received.event_id = due.event_id
+            and received.participant_id = due.participant_id
+    {%- endif %}
+    left join {{ ref('unified_results') }} as candidate
+        on
+            {{ entity_key(
+                'chronotrack', 'received.timing_partner_id', 'received.event_id', 'received.participant_id'
+            ) }} = candidate.result_key
+),
+
+received as (
+    {% for provider, stream, rows, keys, id, relation, key in streams %}
+        select * from {{ provider }}_{{ stream }}
+        union all
+    {% endfor %}
+    select * from runsignup_races
+    union all
+    select * from runsignup_removed_participants
+    union all
+    select * from chronotrack_results
+)
+
+select
+    timing_partner_id::int as timing_partner_id,
+    source_provider,
+    stream,
+    row_key,
+    -- A row that came, or changed, while the models were being built is the next build's.
+    coalesce(fate, case when changed_xid < {{ seen_until() }} then 'unaccounted' else 'next' end) as fate,
+    inserted_xid
+from received
+{%- for provider, rejects in [
+    ('runsignup', ref('stg_runsignup__rejects')), ('chronotrack', ref('stg_chronotrack__rejects'))
+] %}
+
+union all
+
+-- Refused by the tap: under the stream they were meant for.
+select
+    timing_partner_id::int as timing_partner_id,
+    source_provider,
+    stream,
+    {{ entity_key(provider, 'timing_partner_id', "'rejects'", 'reject_id') }} as row_key,
+    'rejected' as fate,
+    inserted_xid
+from {{ rejects }}
+{%- if due %}
+where changed_xid >= {{ mark_literal() }}
+{%- endif %}
+{%- endfor %}
+{%- endmacro %}
