@@ -141,15 +141,15 @@ def sizes(dsn: str) -> dict[str, int]:
     return found
 
 
-def plain(dsn: str, server: PageServer, hub: Hub) -> None:
-    """Run `plain/*.sql` in the order of their names, each in a transaction of its own, in schema plain."""
+def plain(dsn: str, server: PageServer, hub: Hub, folder: Path) -> None:
+    """Run a folder's `*.sql` in the order of their names, each in a transaction of its own, in schema plain."""
     from project88 import db
 
     connection = db.connect(dsn)
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute("drop schema if exists plain cascade; create schema plain")
-        for file in sorted(PLAIN.glob("*.sql")):
+        for file in sorted(folder.glob("*.sql")):
             with measured(groups(server.pid), every=1.0) as cost, connection, connection.cursor() as cursor:
                 cursor.execute("set local search_path = plain")
                 cursor.execute(file.read_text(encoding="utf-8"))
@@ -163,8 +163,8 @@ def drop_plain(dsn: str) -> None:
     query(dsn, "drop schema if exists plain cascade")
 
 
-def one_hub(console: Console, folder: Path, scale: float, *, keep: bool, at_once: int, with_plain: bool) -> Hub:
-    """Take a season of some size all the way; the hub's folder is `folder/home`, its pages `folder/pages`."""
+def one_hub(console: Console, folder: Path, scale: float, *, keep: bool, at_once: int, sql: Path | None) -> Hub:
+    """Take a season of some size all the way; the hub is in `folder/home`, its pages in `folder/pages`."""
     with Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         console=console, transient=True,
@@ -185,9 +185,9 @@ def one_hub(console: Console, folder: Path, scale: float, *, keep: bool, at_once
         load(dsn, server, hub, at_once)
         publish(dsn, server, hub)
         hub.sizes = sizes(dsn)
-        if with_plain and list(PLAIN.glob("*.sql")):
+        if sql is not None and list(sql.glob("*.sql")):
             with console.status("plain SQL"):
-                plain(dsn, server, hub)
+                plain(dsn, server, hub, sql)
                 drop_plain(dsn)
     return hub
 
@@ -307,10 +307,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in ("full", "small"):
             shutil.rmtree(place / name, ignore_errors=True)
         hub = one_hub(console, place / "full", given.scale, keep=given.keep or given.cycles, at_once=given.at_once,
-                      with_plain=True)  # fmt: skip
+                      sql=PLAIN)  # fmt: skip
         cycles: dict[str, Any] = {}
         if given.cycles:
-            one_hub(console, place / "small", given.scale * SMALL, keep=True, at_once=given.at_once, with_plain=False)
+            one_hub(console, place / "small", given.scale * SMALL, keep=True, at_once=given.at_once, sql=None)
             cycles = {name: cycles_of(place / name) for name in ("full", "small")}
         text = tell(console, hub, cycles)
     finally:
