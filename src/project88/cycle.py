@@ -47,9 +47,16 @@ class Cycle:
         self._transformer = transform.Transformer(dsn)
 
     def warm(self) -> None:
-        """Begin to import, in the background, what takes seconds to import."""
-        # Great Expectations takes four seconds: meanwhile the taps wait for their providers.
-        threading.Thread(target=_import_gate, daemon=True).start()
+        """Begin, in the background, what takes seconds: to import the gate and dbt, to read dbt's project."""
+        # Meanwhile the taps wait for their providers.
+        threading.Thread(target=self._start, daemon=True).start()
+
+    def _start(self) -> None:
+        with contextlib.suppress(ImportError):
+            import great_expectations  # noqa: F401
+        # What keeps it from starting is told by the cycle.
+        with contextlib.suppress(Exception):
+            self._transformer.warm()
 
     def run(self, run_id: str, *, now: datetime, teller: Teller | None = None, rebuild: bool = False) -> CycleReport:
         """Bring the published relations up to date with raw; `rebuild` builds every row anew instead of what changed.
@@ -97,11 +104,6 @@ class Cycle:
             yield
         finally:
             holder.close()
-
-
-def _import_gate() -> None:
-    with contextlib.suppress(ImportError):
-        import great_expectations  # noqa: F401
 
 
 def stop_message(failures: list[Any]) -> str:
