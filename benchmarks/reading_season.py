@@ -67,15 +67,6 @@ def prepare(dsn: str) -> None:
     ensure_hub(connection)
     with connection:
         published.ensure_published(connection)
-        with connection.cursor() as cursor:
-            # Until the marts bring the column and published.sql the two statements.
-            cursor.execute(
-                "alter table unified.unified_participants add column if not exists global_participant_id text"
-            )
-            cursor.execute(
-                "create index if not exists unified_participants_person "
-                "on unified.unified_participants (global_participant_id, timing_partner_id)"
-            )
         ensure_legacy_views(connection)
         ensure_tenancy(connection)
     connection.close()

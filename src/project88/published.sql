@@ -156,6 +156,8 @@ create index if not exists unified_participants_event_id
 on unified.unified_participants (timing_partner_id, event_id);
 create index if not exists unified_participants_event_name on unified.unified_participants (event_key, name_key);
 create index if not exists unified_participants_name on unified.unified_participants (timing_partner_id, name_key);
+create index if not exists unified_participants_person
+on unified.unified_participants (global_participant_id, timing_partner_id);
 create index if not exists unified_participants_email on unified.unified_participants (email);
 create index if not exists unified_participants_bib
 on unified.unified_participants (bib_number, timing_partner_id, event_key);
