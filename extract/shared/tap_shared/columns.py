@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as a_field
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from tap_shared.clock import as_text, iso_date
@@ -227,13 +228,26 @@ class Unfit(Exception):  # noqa: N818 - it becomes a Reject
 class TypedPage:
     """What one answer's records became."""
 
-    # (record_key, row, record): what is left to do is to compare, to write and to count
-    rows: list[tuple[str, Record, Record]] = a_field(default_factory=list)
+    # (record_key, row, the columns given to it): what is left to do is to compare, to write and to count
+    rows: list[tuple[str, Record, Mapping[str, Any]]] = a_field(default_factory=list)
     rejects: list[Reject] = a_field(default_factory=list)
     unknown: set[tuple[str, str]] = a_field(default_factory=set)
 
 
 Check = Callable[[Record, Record], "tuple[str, str] | None"]
+
+# Fewer are typed one by one: it is what decides whether an answer has changed its shape.
+FEW = 8
+TEXT, TEXT_OR_NULL = frozenset({str}), frozenset({str, type(None)})
+
+
+@dataclass(slots=True)
+class PlainPage:
+    """An answer typed column by column, in which no record stands out."""
+
+    keys: list[str]
+    columns: dict[str, list[Any]]
+    unknown: set[tuple[str, str]]
 
 
 class Typer:
@@ -277,6 +291,46 @@ class Typer:
             self._check_shape([record for record, _ in pairs], page, where)
         return page
 
+    def some(self, records: Iterable[tuple[Any, Mapping[str, Any]]], *, check: Check | None = None) -> TypedPage:
+        """Type a few records of an answer whose shape is known to be the documented one."""
+        page = TypedPage()
+        for record, given in records:
+            self._one(record, given, check, page)
+        return page
+
+    def plain(self, records: Sequence[Any], given: Sequence[Mapping[str, Any]]) -> PlainPage | None:
+        """Type one answer column by column; None where it has to be done record by record.
+
+        What comes out is what `page` makes of the same records, without their checks. It gives up at the first
+        thing out of the ordinary: a record that would be a reject, a field that is missing everywhere.
+        """
+        if len(records) < FEW or self._within or set(map(type, records)) != {dict}:
+            return None
+        shared = all(one is given[0] for one in given)
+        columns: dict[str, list[Any]] = {
+            name: [value] * len(records) if shared else [one[name] for one in given] for name, value in given[0].items()
+        }
+        try:
+            for parents, texts, others in self._plan:
+                sources = _inside(records, parents)
+                fetched = _values(sources, [key for _, key in (*texts, *((name, key) for name, key, _, _ in others))])
+                for (name, _), values in zip(texts, fetched, strict=False):
+                    kinds = set(map(type, values))
+                    columns[name] = (
+                        list(values) if kinds <= TEXT_OR_NULL else [None if v is None else to_text(v) for v in values]
+                    )
+                for (name, _, convert, required), values in zip(others, fetched[len(texts) :], strict=True):
+                    columns[name] = converted = _converted(values, convert)
+                    if required and (None in converted or "" in converted):
+                        return None
+            self._check_shape(list(records), TypedPage(), "")
+        except (ValueError, TypeError, AttributeError, KeyError, ShapeChanged):
+            return None
+        unknown = {(name, str(value)[:60]) for name, known in self._known for value in set(columns[name]) - known}
+        parts = [list(map(str, columns[name])) for name in self._keys]
+        keys = parts[0] if len(parts) == 1 else ["/".join(key) for key in zip(*parts, strict=True)]
+        return PlainPage(keys, columns, unknown)
+
     def _one(self, record: Any, given: Mapping[str, Any], check: Check | None, page: TypedPage) -> None:
         try:
             row = self._row(record, given, page)
@@ -289,7 +343,7 @@ class Typer:
         keys = self._keys
         key = str(row[keys[0]]) if len(keys) == 1 else "/".join([str(row[k]) for k in keys])
         row["record"] = record
-        page.rows.append((key, row, record))
+        page.rows.append((key, row, given))
 
     def _row(self, record: Any, given: Mapping[str, Any], page: TypedPage) -> Record:  # noqa: PLR0912 - in one piece, it is where the time goes
         name = ""
@@ -395,6 +449,38 @@ class Typer:
             if type(record) is not dict:
                 return True
         return last in record
+
+
+def _inside(records: Sequence[Any], parents: tuple[str, ...]) -> Sequence[Any]:
+    """Return the objects at a place of each record; raise ValueError where one is something else."""
+    for parent in parents:
+        records = [{} if (inside := record.get(parent)) is None else inside for record in records]
+        if set(map(type, records)) != {dict}:
+            raise ValueError(parent)
+    return records
+
+
+def _values(sources: Sequence[Any], keys: list[str]) -> list[Sequence[Any]]:
+    """Return the values of several keys, each key's together; what is missing is None."""
+    if len(keys) > 1:
+        try:
+            # In one call for all keys of a record.
+            return list(zip(*map(itemgetter(*keys), sources), strict=True))
+        except KeyError:
+            pass
+    return [[source.get(key) for source in sources] for key in keys]
+
+
+def _converted(values: Sequence[Any], convert: Convert) -> list[Any]:
+    """Return converted values; one that comes often is converted once."""
+    kinds = set(map(type, values))
+    # Of one type only: 1, 1.0 and True are one key of a dictionary.
+    if kinds <= TEXT_OR_NULL:
+        different = set(values)
+        if 2 * len(different) < len(values):
+            table = {value: None if value is None else convert(value) for value in different}
+            return [table[value] for value in values]
+    return [None if value is None else convert(value) for value in values]
 
 
 def schema_of(columns: Sequence[Column]) -> dict[str, Any]:

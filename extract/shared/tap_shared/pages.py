@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tap_shared.errors import StreamStopped
 from tap_shared.messages import HubWriter
+from tap_shared.snapshot import as_json
 
 # A file is announced when it holds so much: the loader commits a few of them at once.
 FILE_BYTES = 8 << 20
@@ -42,25 +42,6 @@ def _arrow_type(kind: Mapping[str, Any]) -> pa.DataType:
     return {"integer": pa.int64(), "boolean": pa.bool_()}.get(name, pa.string())
 
 
-def documents(schema: Mapping[str, Any]) -> frozenset[str]:
-    """Return the columns that hold objects, arrays or numbers, which travel as the text of their JSON."""
-    kinds = schema["properties"].items()
-    return frozenset(name for name, kind in kinds if {"object", "array", "number"} & set(kind["type"]))
-
-
-def as_json(value: Any) -> str | None:
-    """Return the JSON of a value, None for none."""
-    if value is None:
-        return None
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:
-        # Integers beyond 64 bits.
-        import json
-
-        return json.dumps(value)
-
-
 class Pages:
     """The page files of one run."""
 
@@ -77,7 +58,8 @@ class Pages:
         """Add rows as a stream yields them."""
         if not rows:
             return
-        packed = documents(schema)
+        kinds = schema["properties"].items()
+        packed = {name for name, kind in kinds if {"object", "array", "number"} & set(kind["type"])}
         columns: dict[str, Any] = {}
         for name in schema["properties"]:
             values = [row.get(name) for row in rows]

@@ -9,10 +9,12 @@ import logging
 import random
 import struct
 import zlib
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import xxhash
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,30 @@ def canonical(record: Any) -> bytes:
         return json.dumps(record, sort_keys=True, default=str).encode()
 
 
+def as_sent(record: Any) -> bytes:
+    """Return a record's JSON, its keys in the order in which they came."""
+    try:
+        return orjson.dumps(record)
+    except TypeError:
+        # Integers beyond 64 bits: rare, so slow is fine.
+        return json.dumps(record).encode()
+
+
+def as_json(value: Any) -> str | None:
+    """Return the JSON of a value as a text, None for none."""
+    return None if value is None else as_sent(value).decode()
+
+
+def content_of(record: bytes, given: bytes) -> bytes:
+    """Return what a row is compared by: the record as sent, and the columns that the stream gives to it."""
+    return given + record
+
+
+def given_content(given: Mapping[str, Any]) -> bytes:
+    """Return the part of `content_of` that comes from the stream."""
+    return canonical(dict(given))
+
+
 class Snapshot:
     """The rows of one partition at the last complete read, and those of the read under way."""
 
@@ -52,11 +78,11 @@ class Snapshot:
         self._returned: dict[str, datetime] = {}
         # Set to have every row met count as changed; vanished and returning rows are found as ever.
         self.send_all = False
-        self._hasher = self._new_hasher()
+        self._seed = self._new_seed()
 
-    def _new_hasher(self) -> Any:
-        key = self._salt + hashlib.blake2b(self._edition.encode(), digest_size=8).digest()
-        return hashlib.blake2b(key=key, digest_size=HASH_BYTES)
+    def _new_seed(self) -> int:
+        digest = hashlib.blake2b(self._salt + self._edition.encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big")
 
     @classmethod
     def from_state(cls, value: str | None, edition: str = "") -> Snapshot:
@@ -95,7 +121,7 @@ class Snapshot:
             key: hashes[at : at + HASH_BYTES] for key, at in zip(keys, range(0, len(hashes), HASH_BYTES), strict=True)
         }
         self._gone = {str(key): int(noticed) for key, noticed in gone.items()}
-        self._hasher = self._new_hasher()
+        self._seed = self._new_seed()
 
     def __len__(self) -> int:
         """Return how many rows the last read left."""
@@ -125,9 +151,11 @@ class Snapshot:
 
     def changed(self, key: str, record: Any) -> bool:
         """Mark the row as seen and tell whether it is new, other than when last sent, or back."""
-        hasher = self._hasher.copy()
-        hasher.update(canonical(record))
-        now = hasher.digest()
+        return self.changed_content(key, canonical(record))
+
+    def changed_content(self, key: str, content: bytes) -> bool:
+        """Do as `changed` with what stands for the record."""
+        now = xxhash.xxh3_64_digest(content, self._seed)[:HASH_BYTES]
         self._seen.add(key)
         # A row met twice is compared with what was sent last, so that the last one wins.
         last = self._sent.get(key)
@@ -137,6 +165,21 @@ class Snapshot:
                 self._returned[key] = datetime.fromtimestamp(self._gone.pop(key), UTC)
         self._sent[key] = now
         return now != last
+
+    def changed_contents(self, keys: Sequence[str], contents: Sequence[bytes]) -> list[int]:
+        """Do as `changed_content` for the rows of an answer; return the places of those that changed."""
+        if self._gone or len(set(keys)) < len(keys):
+            return [at for at, key in enumerate(keys) if self.changed_content(key, contents[at])]
+        seed, digest, size = self._seed, xxhash.xxh3_64_digest, HASH_BYTES
+        now = [digest(content, seed)[:size] for content in contents]
+        self._seen.update(keys)
+        sent, before = self._sent, {} if self.send_all else self._before
+        if before or not sent.keys().isdisjoint(keys):
+            changed = [at for at, key in enumerate(keys) if (sent.get(key) or before.get(key)) != now[at]]
+        else:
+            changed = list(range(len(keys)))
+        sent.update(zip(keys, now, strict=True))
+        return changed
 
     def keep(self, key: str) -> None:
         """Mark a row as still there although its record was rejected: what was sent last stays."""

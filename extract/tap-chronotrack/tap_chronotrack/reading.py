@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -151,6 +151,19 @@ class EventStream(ChronoTrackStream):
         if told and str(told) != row["event_id"]:
             return "event_id", f"of event {told}, asked for {row['event_id']}"
         return None
+
+    def suspects(self, columns: dict[str, list[Any]], records: Sequence[Any]) -> Iterable[int] | None:
+        """Do as `check` for all rows of an answer."""
+        if type(self).check is not EventStream.check:
+            return None
+        return self.strangers(columns, records)
+
+    @staticmethod
+    def strangers(columns: dict[str, list[Any]], records: Sequence[Any]) -> list[int]:
+        """Return the places of rows that name another event than the one asked for."""
+        events = columns["event_id"]
+        told = [record.get("event_id") for record in records]
+        return [at for at, event in enumerate(told) if event and str(event) != events[at]]
 
     # --- which events, and how ----------------------------------------------------------------------
 

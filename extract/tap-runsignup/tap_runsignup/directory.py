@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -286,9 +286,9 @@ class _Snapshots:
         self.by_race: dict[int, Snapshot] = {}
         self.race_of: dict[str, int] = {}
 
-    def changed(self, key: str, record: Any) -> bool:
+    def changed(self, key: str, row: Mapping[str, Any], content: bytes) -> bool:
         """Compare with the snapshot of the row's race."""
-        return self.by_race[record["race_id"]].changed(key, record)
+        return self.by_race[row["race_id"]].changed_content(key, content)
 
     def keep(self, key: str) -> None:
         """Keep a rejected event."""

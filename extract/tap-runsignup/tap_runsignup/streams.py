@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -348,6 +348,14 @@ class RegistrationStream(RunSignUpStream):
             return "event_id", "of another event than asked for"
         return None
 
+    def suspects(self, columns: dict[str, list[Any]], records: Sequence[Any]) -> Iterable[int]:
+        """Do as `check` for all rows of an answer."""
+        columns["event_id"] = events = [
+            own if type(own := record.get("event_id")) is int else event
+            for record, event in zip(records, columns["event_id"], strict=True)
+        ]
+        return [at for at, event in enumerate(events) if event not in self._asked]
+
 
 class AskApart(Exception):  # noqa: N818 - what is to be done
     """The events of a group have to be asked for one by one."""
@@ -361,9 +369,9 @@ class ByEvent:
         self.by_event = by_event
         self.others: dict[int, Snapshot] = {}
 
-    def changed(self, key: str, record: Any) -> bool:
+    def changed(self, key: str, row: Mapping[str, Any], content: bytes) -> bool:
         """Compare with the snapshot of the row's event."""
-        return self.by_event[record["event_id"]].changed(key, record)
+        return self.by_event[row["event_id"]].changed_content(key, content)
 
     def keep(self, key: str) -> None:
         """Keep a rejected row where it was."""

@@ -1,0 +1,116 @@
+"""An answer typed column by column is what it would be record by record."""
+
+from __future__ import annotations
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tap_shared.columns import Column, PlainPage, ShapeChanged, Typer, truth
+from tap_shared.snapshot import Snapshot
+
+COLUMNS = (
+    Column("id", "integer", required=True),
+    Column("name"),
+    Column("city", path="address.city", sent=False),
+    Column("zip", path="address.zip", sent=False),
+    Column("age", "integer", sent=False),
+    Column("fee", "number", sent=False),
+    Column("paid", "boolean", convert=truth(("T",), ("F",)), sent=False),
+    Column("sex", known=frozenset({"M", "F"}), sent=False),
+    Column("at", "instant", sent=False),
+    Column("day", "date", sent=False),
+    Column("more", "object", sent=False),
+    Column("list", "array", sent=False),
+    Column("event", "integer", given=True),
+)
+# Mostly what is documented, now and then what is not.
+ODD = st.sampled_from([None, "", 0, 1, 1.0, True, "T", "x", -0.0, [], {}, 2**70, " 7 ", "7", "é"])
+
+
+def _often(usual: st.SearchStrategy) -> st.SearchStrategy:
+    return st.one_of(usual, usual, usual, usual, usual, usual, usual, ODD)
+
+
+USUAL = {
+    "id": st.integers(1, 10**6),
+    "name": st.text(max_size=3),
+    "address": st.fixed_dictionaries({}, optional={"city": st.text(max_size=2), "zip": st.integers(0, 99999)}),
+    "age": st.sampled_from([41, "41", "", None, "007"]),
+    "fee": st.sampled_from([1, 1.5, "2.50", "", None]),
+    "paid": st.sampled_from(["T", "F", "", None, True]),
+    "sex": st.sampled_from(["M", "F", "Q", "", None]),
+    "at": st.sampled_from(["2026-05-01T12:00:00+02:00", "2026-05-01T12:00:00.5Z", "", None]),
+    "day": st.sampled_from(["2026-05-01", "", None]),
+    "more": st.sampled_from([{"a": [1]}, {}, None]),
+    "list": st.sampled_from([[1, {"b": None}], [], None]),
+}
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> list:
+    odd = draw(st.booleans())
+    record = st.fixed_dictionaries({}, optional=USUAL) if odd else st.fixed_dictionaries(USUAL)
+    if draw(st.integers(0, 3)) == 0:
+        record = st.fixed_dictionaries({name: _often(usual) for name, usual in USUAL.items()})
+    records = draw(st.lists(record, min_size=8, max_size=14))
+    if draw(st.integers(0, 9)) == 0:
+        records[draw(st.integers(0, len(records) - 1))] = draw(ODD)
+    return records
+
+
+@settings(max_examples=400, deadline=None)
+@given(answers(), st.booleans())
+def test_by_columns_is_as_by_records(records, shared):
+    typer = Typer(COLUMNS, ("event", "id"))
+    one = {"event": 5}
+    given_ = [one if shared else {"event": number} for number in range(len(records))]
+    plain = typer.plain(records, given_)
+    try:
+        page = typer.page(list(zip(records, given_, strict=True)))
+    except ShapeChanged:
+        assert plain is None
+        return
+    if plain is None:
+        return
+    assert isinstance(plain, PlainPage)
+    assert not page.rejects
+    assert plain.keys == [key for key, _, _ in page.rows]
+    assert plain.unknown == page.unknown
+    for at, (_, row, _) in enumerate(page.rows):
+        mine = {name: values[at] for name, values in plain.columns.items()}
+        # As JSON: 1 and 1.0 and True are equal, and not the same.
+        assert orjson.dumps(mine | {"record": 0}, option=orjson.OPT_SORT_KEYS) == orjson.dumps(
+            row | {"record": 0}, option=orjson.OPT_SORT_KEYS
+        )
+
+
+def test_a_documented_answer_is_plain():
+    record = {"id": 1, "name": "Ann", "address": {"city": "Bay", "zip": 1}, "age": "41", "sex": "F"}
+    typer = Typer(COLUMNS, ("event", "id"))
+
+    plain = typer.plain([record | {"id": number} for number in range(20)], [{"event": 5}] * 20)
+
+    assert plain is not None
+    assert plain.keys[3] == "5/3"
+    assert plain.columns["zip"] == ["1"] * 20
+
+
+ROWS = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([b"1", b"2"])), max_size=8)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(ROWS, max_size=3), min_size=1, max_size=4), st.booleans())
+def test_rows_compared_together_are_as_compared_one_by_one(reads, send_all):
+    together, apart = None, None
+    for answers_ in reads:
+        first, second = Snapshot.from_state(together), Snapshot.from_state(apart)
+        first.send_all = second.send_all = send_all
+        for rows in answers_:
+            keys, contents = [key for key, _ in rows], [content for _, content in rows]
+
+            found = first.changed_contents(keys, contents)
+
+            assert found == [at for at, key in enumerate(keys) if second.changed_content(key, contents[at])]
+        assert first.returned().keys() == second.returned().keys()
+        (together, gone), (apart, gone_too) = (s.finish(confirmed_empty=True) for s in (first, second))
+        assert gone == gone_too
