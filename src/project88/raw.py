@@ -32,7 +32,8 @@ THIS_TRANSACTION = "pg_current_xact_id()::text::bigint"
 STAMPS = (
     ("inserted_xid", "bigint", THIS_TRANSACTION),
     ("changed_xid", "bigint", THIS_TRANSACTION),
-    ("changed_at", "timestamptz", "clock_timestamp()"),
+    # Not clock_timestamp(): with a volatile default COPY writes row by row.
+    ("changed_at", "timestamptz", "statement_timestamp()"),
 )
 # These describe reading itself: the latest always counts.
 ALWAYS_WRITTEN = ("reads",)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as a_field
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
@@ -119,6 +120,8 @@ def to_date(value: Any) -> str | None:
 
 def to_epoch(value: Any) -> str | None:
     """Return the instant of Unix seconds, from text too; blank is null."""
+    if type(value) is str and (text := _epoch_text(value)) is not None:
+        return text
     seconds = to_number(value)
     if seconds is None:
         return None
@@ -126,6 +129,22 @@ def to_epoch(value: Any) -> str | None:
         return datetime.fromtimestamp(seconds, UTC).isoformat()
     except (OverflowError, OSError, ValueError):
         raise ValueError(f"expected Unix seconds, {_got(value)}") from None
+
+
+def _epoch_text(value: str) -> str | None:
+    """Return the instant of plain digits, with six more after a point at most; None for any other text."""
+    whole, point, fraction = value.partition(".")
+    if len(whole) > 10 or len(fraction) > 6 or not value.isascii() or not whole.isdecimal():
+        return None
+    if not point or not fraction.strip("0"):
+        return f"{_second(whole)}+00:00" if not fraction or fraction.isdecimal() else None
+    return f"{_second(whole)}.{fraction:0<6}+00:00" if fraction.isdecimal() else None
+
+
+# Runners finish at the same seconds.
+@lru_cache(maxsize=65_536)
+def _second(digits: str) -> str:
+    return datetime.fromtimestamp(int(digits), UTC).isoformat()[:19]
 
 
 def to_instant(value: Any) -> str | None:

@@ -49,9 +49,9 @@ class Tally:
     mode: str = "whole"
     received: int = 0
     sent: int = 0
-    # Different records; `refusals` counts one that is met again while a list is read anew once more.
+    # Different records; `keyless_refusals` counts one that is met again while a list is read anew once more.
     rejected: int = 0
-    refusals: int = 0
+    keyless_refusals: int = 0
     # Of the rejected, those without a key: any of them may be one that was known under its key before.
     keyless: int = 0
     removed: int = 0
@@ -246,7 +246,7 @@ class HubStream(Stream):
             if many is not None:
                 one = self._tally_of(reject, many)
             one.received += 1
-            one.refusals += 1
+            one.keyless_refusals += reject.record_key is None
             reject_id = hub.rejects.add(self.name, one.scope, reject, read_at)
             if reject_id not in one.rejects:
                 one.rejects.add(reject_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tap_shared.columns import Column, PlainPage, ShapeChanged, Typer, truth
+from tap_shared.columns import Column, PlainPage, ShapeChanged, Typer, _epoch_text, truth
 from tap_shared.snapshot import Snapshot
 
 COLUMNS = (
@@ -82,6 +84,19 @@ def test_by_columns_is_as_by_records(records, shared):
         assert orjson.dumps(mine | {"record": 0}, option=orjson.OPT_SORT_KEYS) == orjson.dumps(
             row | {"record": 0}, option=orjson.OPT_SORT_KEYS
         )
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.one_of(
+        st.from_regex(r"[0-9]{1,11}(\.[0-9]{0,7})?", fullmatch=True), st.text("0123456789. -+e\u0661", max_size=6)
+    )
+)
+def test_the_quick_way_to_an_instant_gives_what_the_other_gives(text):
+    quick = _epoch_text(text)
+
+    if quick is not None:
+        assert quick == datetime.fromtimestamp(float(text), UTC).isoformat()
 
 
 def test_a_documented_answer_is_plain():

@@ -15,7 +15,7 @@ flag = truth(("1", 1, "true"), ("0", 0, "false"))
 
 def ident(value: Any) -> str | None:
     """Return an id as text; a blank one is none."""
-    return to_text(value).strip() or None
+    return (value if type(value) is str else to_text(value)).strip() or None
 
 
 def epoch(value: Any) -> str | None:

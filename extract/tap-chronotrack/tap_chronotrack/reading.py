@@ -48,10 +48,6 @@ class ChronoTrackStream(HubStream):
         tally.answered(page.answer)
         yield from self.deliver([(record, given) for record in page.rows], tally, snapshot=snapshot)
 
-    def keyless(self, page: Page, given: Record) -> int:
-        """Return how many rows of a page cannot be told apart."""
-        return sum(self.typer.key_of(record, given) is None for record in page.rows)
-
     def read_whole(
         self,
         read: Callable[[], Iterable[Page]],
@@ -72,7 +68,7 @@ class ChronoTrackStream(HubStream):
         whole = Whole()
         met: set[int] = set()
         for _ in range(MOST_READS):
-            refusals, counts = tally.refusals, set()
+            keyless, counts = tally.keyless_refusals, set()
             whole.keyless = number = 0
             snapshot.restart()
             for page in read():
@@ -81,9 +77,7 @@ class ChronoTrackStream(HubStream):
                 counts.add(page.row_count)
                 # The first answer's headers count: what changes while the pages are read is after it.
                 whole.first = whole.first or page
-                if tally.refusals > refusals:
-                    whole.keyless += self.keyless(page, given)
-                    refusals = tally.refusals
+            whole.keyless = tally.keyless_refusals - keyless
             found = snapshot.seen + whole.keyless
             whole.row_count = page.row_count
             tally.at_provider = found
