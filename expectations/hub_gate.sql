@@ -54,3 +54,19 @@ create table if not exists hub.gate_waivers (
 
 -- 'stop', 'quarantine' or 'warn': a warning is a failed rule that holds nothing back.
 alter table if exists hub.gate_results add column if not exists severity text;
+
+-- Rows that arrived until then, as far as they were counted: what missing values are a share of. In baselines made
+-- before there was such a number it is null, and the live rows stand in for it.
+alter table hub.gate_measures add column if not exists arrivals bigint;
+alter table hub.gate_baselines add column if not exists arrivals bigint;
+
+-- By which version of a suite, and on which day, the rows of the last publish were judged. `next_…` is what a run used
+-- that is not published yet.
+create table if not exists hub.gate_suites (
+    name text primary key,
+    fingerprint text,
+    judged_on date,
+    next_fingerprint text,
+    next_judged_on date,
+    next_run_id text
+);

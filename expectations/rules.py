@@ -40,7 +40,10 @@ class SuiteModule(Protocol):
 
     @property
     def VIEW(self) -> str:  # noqa: N802
-        """Return the select behind the view; its only parameters are now, today and run_id."""
+        """Return the select behind the view; its only parameters are now, today, run_id and mark.
+
+        Of rows it ends in the table's `from … as …`: the keys that are due are joined to it.
+        """
 
     def suite(self) -> gx.ExpectationSuite:
         """Return the expectations."""

@@ -1,4 +1,7 @@
-"""The gate: what arrived and what would leave, judged before anybody reads it."""
+"""The gate: what arrived and what would leave, judged before anybody reads it.
+
+Judged is what changed since the last publish (expectations.due); totals are read from maintained counts.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import psycopg2
 from psycopg2 import sql
+from psycopg2.extras import execute_values
 
-from expectations import quarantine, streams
+from expectations import due, quarantine, streams
 from expectations.rules import CASCADE, QUARANTINE, ROW_LEVEL, STOP, WARN, Rule
+from project88 import candidate_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from psycopg2.extensions import connection, cursor
 
@@ -47,6 +52,10 @@ WAIVABLE = frozenset(
     }
 )  # fmt: skip
 SAMPLE_KEYS = 5
+# A suite without a row to judge is not run; this stands for all its rules in hub.gate_results.
+NOTHING_DUE = "nothing_to_judge"
+# In a live process the pages are written when what fails changes, else so often: that takes longer than judging.
+DOCS_EVERY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -113,46 +122,74 @@ def ensure_tables(conn: connection) -> None:
         schema.mark_applied(conn, "gate", text)
 
 
-def run_gate(dsn: str, stage: Stage, run_id: str, now: datetime, docs_dir: Path | None) -> GateReport:
-    """Judge a stage, write quarantine and results, and say whether the publish may go on.
+class Gate:
+    """The gate over one database, run again and again by a process that stays.
 
-    Row-level failures are held back and never fail the stage; a failure in the report means stop. Data docs are
-    written to `docs_dir`/<stage>, beside an index of both stages.
+    What is slow to start (importing Great Expectations takes seconds) is paid for once a process. A context of its own
+    for each run takes 20 ms and keeps nothing of the run before.
     """
-    if stage not in _ROW_SUITES:
-        raise ValueError(f"no such stage: {stage!r}; it is one of {', '.join(_ROW_SUITES)}")
-    if now.tzinfo is None:
-        raise ValueError("now must carry its zone")
-    from expectations.session import Session
 
-    now = now.astimezone(UTC)
-    conn = psycopg2.connect(dsn)
-    try:
-        with conn.cursor() as cur:
-            cur.execute("set time zone 'UTC'")
-            # One gate at a time per stage: its views and its findings belong to one run.
-            cur.execute("select pg_advisory_lock(hashtext('project88.gate'), hashtext(%s))", (stage,))
-        conn.commit()
-        ensure_tables(conn)
-        with conn.cursor() as cur:
-            # Great Expectations names the views without their schema.
-            cur.execute("set search_path = gate")
-        conn.commit()
-        session = Session(dsn, now)
+    def __init__(self, dsn: str, *, docs_every: timedelta = DOCS_EVERY) -> None:
+        """Remember the database; connections are opened for a run."""
+        self._dsn, self._docs_every = dsn, docs_every
+        self._told: dict[Stage, tuple[frozenset[tuple[str, str]], datetime]] = {}
+
+    def run(self, stage: Stage, run_id: str, now: datetime, docs_dir: Path | None) -> GateReport:
+        """Judge a stage, write quarantine and results, and say whether the publish may go on.
+
+        Row-level failures are held back and never fail the stage; a failure in the report means stop. Data docs are
+        written to `docs_dir`/<stage>, beside an index of both stages, when something else fails than before, and every
+        ten minutes.
+        """
+        if stage not in _ROW_SUITES:
+            raise ValueError(f"no such stage: {stage!r}; it is one of {', '.join(_ROW_SUITES)}")
+        if now.tzinfo is None:
+            raise ValueError("now must carry its zone")
+        from expectations.session import Session
+
+        now = now.astimezone(UTC)
+        conn = psycopg2.connect(self._dsn)
         try:
-            report = _Run(conn, session, stage, run_id, now).report()
-            if docs_dir is not None:
-                session.write_docs(docs_dir / stage)
-                _write_index(docs_dir)
+            with conn.cursor() as cur:
+                cur.execute("set time zone 'UTC'")
+                # One gate at a time per stage: its views and its findings belong to one run.
+                cur.execute("select pg_advisory_lock(hashtext('project88.gate'), hashtext(%s))", (stage,))
+            conn.commit()
+            ensure_tables(conn)
+            candidate_log.ensure(conn)
+            with conn.cursor() as cur:
+                # Great Expectations names the views without their schema.
+                cur.execute("set search_path = gate")
+            conn.commit()
+            session = Session(self._dsn, now)
+            try:
+                run = _Run(conn, session, stage, run_id, now)
+                report = run.report()
+                if docs_dir is not None and self._has_news(stage, run.findings, now):
+                    session.write_docs(docs_dir / stage)
+                    _write_index(docs_dir)
+            finally:
+                session.close()
+            return report
         finally:
-            session.close()
-        return report
-    finally:
-        conn.close()
+            conn.close()
+
+    def _has_news(self, stage: Stage, findings: Sequence[_Finding], now: datetime) -> bool:
+        failed = frozenset((finding.relation, finding.rule) for finding in findings if not finding.success)
+        told, at = self._told.get(stage, (None, now))
+        if told == failed and now - at < self._docs_every:
+            return False
+        self._told[stage] = (failed, now)
+        return True
+
+
+def run_gate(dsn: str, stage: Stage, run_id: str, now: datetime, docs_dir: Path | None) -> GateReport:
+    """Judge a stage once; see Gate.run."""
+    return Gate(dsn).run(stage, run_id, now, docs_dir)
 
 
 def accept_baseline(conn: connection, run_id: str) -> int:
-    """Make this run's counts those of the last publish; return how many were accepted.
+    """Make this run's counts those of the last publish, and its suites the ones that judged it; return how many counts.
 
     Called by the publish inside its transaction, so that counts and published rows change together. Waivers that
     the run made use of are spent by it.
@@ -162,17 +199,18 @@ def accept_baseline(conn: connection, run_id: str) -> int:
         if (cur.fetchone() or (True,))[0]:
             return 0
         cur.execute(
-            "delete from hub.gate_baselines where stage in (select stage from hub.gate_measures where run_id = %s)",
+            "delete from hub.gate_baselines where (stage, relation) in"
+            " (select stage, relation from hub.gate_measures where run_id = %s)",
             (run_id,),
         )
         cur.execute(
             """
             insert into hub.gate_baselines (
-                stage, relation, source_provider, timing_partner_id, rows, live, quarantined, newest, facts,
+                stage, relation, source_provider, timing_partner_id, rows, live, quarantined, arrivals, newest, facts,
                 run_id, accepted_at
             )
             select
-                stage, relation, source_provider, timing_partner_id, rows, live, quarantined, newest, facts,
+                stage, relation, source_provider, timing_partner_id, rows, live, quarantined, arrivals, newest, facts,
                 run_id, measured_at
             from hub.gate_measures
             where run_id = %s
@@ -180,6 +218,11 @@ def accept_baseline(conn: connection, run_id: str) -> int:
             (run_id,),
         )
         accepted = cur.rowcount
+        cur.execute(
+            "update hub.gate_suites set fingerprint = next_fingerprint, judged_on = next_judged_on, next_run_id = null"
+            " where next_run_id = %s",
+            (run_id,),
+        )
         cur.execute(
             "update hub.gate_waivers set used_at = coalesce("
             " (select max(measured_at) from hub.gate_measures where run_id = %(run_id)s), created_at)"
@@ -230,6 +273,11 @@ def _suites(stage: str) -> list[SuiteModule]:
     return [cast("SuiteModule", importlib.import_module(f"expectations.suites.{n}")) for n in _ROW_SUITES[stage]]
 
 
+def _due(module: SuiteModule) -> str:
+    """Return the name of the table with the keys that a suite judges."""
+    return f"due_{module.NAME}"
+
+
 def row_rules(stage: Stage) -> list[tuple[str, Rule]]:
     """Return every row-level rule of a stage with the relation that it holds rows back from."""
     from expectations.suites import held_back_parents
@@ -237,12 +285,9 @@ def row_rules(stage: Stage) -> list[tuple[str, Rule]]:
     modules = _suites(stage)
     if stage == "candidates":
         modules += list(held_back_parents.SUITES)
-    found = []
+    found: list[tuple[str, Rule]] = []
     for module in modules:
-        for expectation in module.suite().expectations:
-            rule = Rule.of(expectation.meta or {})
-            if rule.effect in ROW_LEVEL:
-                found.append((module.RELATION, rule))
+        found += [(module.RELATION, rule) for rule in due.rules_of(module) if rule.effect in ROW_LEVEL]
     return found
 
 
@@ -252,29 +297,60 @@ class _Run:
     def __init__(self, conn: connection, session: Session, stage: Stage, run_id: str, now: datetime) -> None:
         self.conn, self.session, self.stage, self.run_id, self.now = conn, session, stage, run_id, now
         self.findings: list[_Finding] = []
-        self.held = 0
         self.freed = 0
         self._tables = self._existing_tables()
 
     def report(self) -> GateReport:
-        """Judge everything and write down what was found."""
-        from expectations.suites import counts, held_back_parents, missing_values, reads, reconciliation
-
+        """Judge everything that is due and write down what was found."""
+        with self.conn.cursor() as cur:
+            self.judged = due.Judged(cur, self.now.date(), self.run_id)
+            self.arrivals = due.Arrivals(cur, self._tables, self.judged)
         if self.stage == "arrivals":
-            self._take_over_rejects()
+            self._judge_arrivals()
         else:
-            self._require_relations()
-        self._judge_rows(_suites(self.stage))
-        whole: list[SuiteModule] = [counts.SUITES[self.stage], missing_values.SUITES[self.stage]]
-        if self.stage == "arrivals":
-            whole += list(reads.SUITES)
-        else:
-            self._judge_rows(list(held_back_parents.SUITES))
-            whole.append(cast("SuiteModule", reconciliation))
-        self._retire()
-        self._measure()
-        self._judge_rows(whole)
+            self._judge_candidates()
         return self._conclude()
+
+    def _judge_arrivals(self) -> None:
+        from expectations.suites import reads
+
+        self._take_over_rejects()
+        self._judge_rows(_suites(self.stage), lambda cur: due.Arrivals(cur, self._tables, self.judged))
+        self._retire()
+        self._measure(self._changed_streams())
+        sets: list[SuiteModule] = []
+        for suite in reads.SUITES:
+            # A reading is compared when it is new; how old the last one is, the clock changes as well.
+            if isinstance(suite, reads.Freshness) or suite.NEEDS[0] in self.arrivals.changed:
+                sets.append(suite)
+            else:
+                self._pass(suite)
+        self._judge_sets(sets)
+
+    def _judge_candidates(self) -> None:
+        from expectations.suites import held_back_parents, reconciliation
+
+        self._require_relations()
+        with self.conn.cursor() as cur:
+            cur.execute("analyze hub.candidate_changes, hub.quarantine_changes")
+        self.conn.commit()
+        self._judge_rows(_suites(self.stage), self._due_candidates)
+        # Asked after the suites of the parents: what these hold back takes along what is below.
+        self._judge_rows(list(held_back_parents.SUITES), self._due_candidates)
+        self._retire()
+        with self.conn.cursor() as cur:
+            touched = self._due_candidates(cur).touched
+        self.conn.commit()
+        self._measure(touched)
+        reconciled = cast("SuiteModule", reconciliation)
+        if touched or self.arrivals.changed:
+            self._judge_sets([reconciled])
+        else:
+            self._pass(reconciled)
+            self._judge_sets([])
+
+    def _due_candidates(self, cur: cursor) -> due.Candidates:
+        return due.Candidates(cur, self._tables, self.judged)
 
     def _existing_tables(self) -> set[str]:
         with self.conn.cursor() as cur:
@@ -286,12 +362,14 @@ class _Run:
 
     def _take_over_rejects(self) -> None:
         for provider in PROVIDERS:
-            if {f"raw_{provider}.rejects", f"raw_{provider}.reads"} <= self._tables:
+            has_both = {f"raw_{provider}.rejects", f"raw_{provider}.reads"} <= self._tables
+            if has_both and any(table.startswith(f"raw_{provider}.") for table in self.arrivals.changed):
                 with self.conn.cursor() as cur:
-                    held, freed = quarantine.take_over_rejects(cur, provider=provider, run_id=self.run_id, now=self.now)
+                    self.freed += quarantine.take_over_rejects(
+                        cur, provider=provider, tables=self._tables, mark=self.arrivals.mark or 0,
+                        run_id=self.run_id, now=self.now,
+                    )  # fmt: skip
                 self.conn.commit()
-                self.held += held
-                self.freed += freed
 
     def _require_relations(self) -> None:
         needed = [r.table for r in streams.RELATIONS] + ["candidate.participant_tracking", "candidate.reconciliation"]
@@ -305,64 +383,143 @@ class _Run:
                     )
                 )  # fmt: skip
 
-    def _judge_rows(self, modules: Sequence[SuiteModule]) -> None:
-        """Judge suites over their views, then write the rows that they hold back."""
+    def _judge_rows(
+        self, modules: Sequence[SuiteModule], what: Callable[[cursor], due.Arrivals | due.Candidates]
+    ) -> None:
+        """Judge what is due of the suites of rows, then write the rows that they hold back."""
         modules = [m for m in modules if set(m.NEEDS) <= self._tables]
-        with self._views(modules):
-            judged = [(module, self.session.judge(module)) for module in modules]
+        with self._assets(modules):
+            judged = []
+            for module, scope, has_rows in self._lay_out(modules, what):
+                if scope is None or not has_rows:
+                    self._pass(module)
+                if scope is not None:
+                    judged.append((module, scope, self.session.judge(module) if has_rows else None))
             with self.conn.cursor() as cur:
-                quarantine.begin(cur)
-                answered, unchecked = [], []
-                for module, outcomes in judged:
-                    for outcome in outcomes:
-                        self._record(cur, module, outcome)
-                        if outcome.rule.effect in ROW_LEVEL:
-                            answered.append((module.RELATION, outcome.rule.name))
-                            if outcome.error:
-                                unchecked.append(outcome.rule.name)
-                held, freed = quarantine.settle(
-                    cur, stage=_PLACE[self.stage], rules=answered, unchecked=unchecked,
-                    run_id=self.run_id, now=self.now,
-                )  # fmt: skip
+                self._settle(cur, judged)
+                self.judged.cur = cur
+                self.judged.note(modules)
             self.conn.commit()
-        self.held += held
-        self.freed += freed
+
+    def _lay_out(
+        self, modules: Sequence[SuiteModule], what: Callable[[cursor], due.Arrivals | due.Candidates]
+    ) -> list[tuple[SuiteModule, due.Scope, bool]]:
+        """Make what Great Expectations judges; return what is due of each suite, and whether there is a row of it.
+
+        Of all rows it is a view. Few rows are put down as a table: they are looked up by key once, not once a question.
+        """
+        laid = []
+        with self.conn.cursor() as cur:
+            changed = what(cur)
+            for module in modules:
+                scope = changed.scope(module)
+                has_rows = False
+                if isinstance(scope, due.Everything):
+                    cur.execute(f"select exists (select from {module.NEEDS[0]})")  # noqa: S608 - our own name
+                    has_rows = cur.fetchone() == (True,)
+                    if has_rows:
+                        # Great Expectations names each column several times; the fence has it computed once a row.
+                        self._make(cur, "view {} with (security_invoker = true)", module.NAME, module.VIEW + "offset 0")
+                elif scope is not None:
+                    keys = _due(module)
+                    self._make(cur, "unlogged table {}", keys, scope.query.replace("%", "%%"))
+                    cur.execute(sql.SQL("analyze {}").format(sql.Identifier("gate", keys)))
+                    joined = f"{module.VIEW} inner join gate.{keys} as due using ({', '.join(scope.keys)})"
+                    has_rows = self._make(cur, "unlogged table {}", module.NAME, joined) > 0
+                laid.append((module, scope, has_rows))
+        self.conn.commit()
+        return laid
+
+    def _make(self, cur: cursor, what: str, name: str, select: str) -> int:
+        cur.execute(
+            sql.SQL(f"create {what} as ").format(sql.Identifier("gate", name)) + sql.SQL(select),
+            {
+                "now": self.now, "today": self.now.date(), "run_id": self.run_id, "mark": self.arrivals.mark or 0,
+            },
+        )  # fmt: skip
+        return cur.rowcount
 
     @contextlib.contextmanager
-    def _views(self, modules: Sequence[SuiteModule]) -> Iterator[None]:
-        """Make the views of these suites and drop them afterwards.
+    def _assets(self, modules: Sequence[SuiteModule]) -> Iterator[None]:
+        """Drop what was made for these suites when they are judged, and before what a killed run left.
 
-        They would be in the way of every later change to the tables below them. Queries as assets would need no
-        views, but Great Expectations reads such a query to its end, into memory, to learn its columns.
+        Views would be in the way of every later change to the tables below them. Queries as assets would need neither
+        views nor tables, but Great Expectations reads such a query to its end, into memory, to learn its columns.
         """
-        drop = sql.SQL("drop view if exists {}").format(
-            sql.SQL(", ").join(sql.Identifier("gate", m.NAME) for m in modules)
-        )
-        parameters = {"now": self.now, "today": self.now.date(), "run_id": self.run_id}
-        with self.conn.cursor() as cur:
-            if modules:
-                cur.execute(drop)
-            for module in modules:
-                cur.execute(
-                    sql.SQL("create view {} with (security_invoker = true) as ").format(
-                        sql.Identifier("gate", module.NAME)
-                    )
-                    # Great Expectations names each column several times; the fence has it computed once a row.
-                    + sql.SQL(module.VIEW + "offset 0"),
-                    parameters,
-                )
-        self.conn.commit()
+        names = [name for module in modules for name in (module.NAME, _due(module))]
+        self._drop(names)
         try:
             yield
         finally:
             self.conn.rollback()
-            with self.conn.cursor() as cur:
-                if modules:
-                    cur.execute(drop)
-            self.conn.commit()
+            self._drop(names)
 
-    def _record(self, cur: cursor, module: SuiteModule, outcome: Outcome) -> None:
-        """Turn an expectation's outcome into findings and, for rows, into quarantine."""
+    def _drop(self, names: list[str]) -> None:
+        with self.conn.cursor() as cur:
+            cur.execute(
+                "select c.relname, c.relkind = 'v' from pg_class as c"
+                " where c.relnamespace = 'gate'::regnamespace and c.relname = any(%s)",
+                (names,),
+            )
+            for name, is_view in cur.fetchall():
+                cur.execute(
+                    sql.SQL("drop view {}" if is_view else "drop table {}").format(sql.Identifier("gate", name))
+                )
+        self.conn.commit()
+
+    def _settle(
+        self, cur: cursor, judged: Sequence[tuple[SuiteModule, due.Everything | due.Rows, Sequence[Outcome] | None]]
+    ) -> None:
+        """Write the findings down, and free what passes again among the rows that were judged."""
+        quarantine.begin(cur)
+        answered: list[tuple[str, str, str | None]] = []
+        unchecked = []
+        for module, scope, outcomes in judged:
+            suite = None
+            if isinstance(scope, due.Rows):
+                suite = module.NAME
+                quarantine.judged(cur, suite=suite, due=_due(module))
+            for outcome in outcomes or ():
+                self._record(cur, module, scope, outcome)
+                if outcome.error:
+                    unchecked.append(outcome.rule.name)
+            answered += [
+                (module.RELATION, rule.name, suite) for rule in due.rules_of(module) if rule.effect in ROW_LEVEL
+            ]
+        self.freed += quarantine.settle(
+            cur, stage=_PLACE[self.stage], rules=answered, unchecked=unchecked, run_id=self.run_id, now=self.now
+        )
+
+    def _judge_sets(self, modules: Sequence[SuiteModule]) -> None:
+        """Judge suites over sets: those of counts, and the ones given."""
+        from expectations.suites import counts, missing_values
+
+        every: list[SuiteModule] = [counts.SUITES[self.stage], missing_values.SUITES[self.stage], *modules]
+        every = [m for m in every if set(m.NEEDS) <= self._tables]
+        with self._assets(every):
+            with self.conn.cursor() as cur:
+                filled = [m for m in every if self._make(cur, "unlogged table {}", m.NAME, m.VIEW)]
+            self.conn.commit()
+            for module in every:
+                if module in filled:
+                    for outcome in self.session.judge(module):
+                        self._record_set(module, outcome)
+                else:
+                    self._pass(module)
+
+    def _pass(self, module: SuiteModule) -> None:
+        """Record that a suite had nothing to judge."""
+        self.findings.append(_Finding(module.RELATION or module.NAME, NOTHING_DUE, STOP, success=True))
+
+    def _record(self, cur: cursor, module: SuiteModule, scope: due.Everything | due.Rows, outcome: Outcome) -> None:
+        """Turn the outcome of an expectation over rows into findings and quarantine."""
+        if outcome.failing_rows and not outcome.error and not outcome.success:
+            self._record_rows(cur, module, scope, outcome)
+        else:
+            self._record_set(module, outcome)
+
+    def _record_set(self, module: SuiteModule, outcome: Outcome) -> None:
+        """Turn the outcome of an expectation over a set into findings."""
         rule, relation = outcome.rule, module.RELATION or module.NAME
         if outcome.error:
             self.findings.append(
@@ -374,13 +531,14 @@ class _Run:
             )  # fmt: skip
         elif outcome.success:
             self.findings.append(_Finding(relation, rule.name, rule.effect, success=True, message=""))
-        elif outcome.failing_rows:
-            self._record_rows(cur, module, relation, outcome)
         else:
             self._record_groups(relation, outcome)
 
-    def _record_rows(self, cur: cursor, module: SuiteModule, relation: str, outcome: Outcome) -> None:
-        rule, predicate = outcome.rule, (outcome.failing_rows or "").replace("%", "%%")
+    def _record_rows(
+        self, cur: cursor, module: SuiteModule, scope: due.Everything | due.Rows, outcome: Outcome
+    ) -> None:
+        rule, relation = outcome.rule, module.RELATION
+        predicate = (outcome.failing_rows or "").replace("%", "%%")
         cur.execute(
             sql.SQL(
                 "select source_provider, timing_partner_id, count(*), (array_agg(row_key order by row_key))[1:5] {}"
@@ -402,6 +560,8 @@ class _Run:
             quarantine.note(
                 cur, table=module.NEEDS[0], relation=relation, rule=rule.name, reason=rule.reason,
                 value=outcome.value_column, failing_rows=outcome.failing_rows or "",
+                due=_due(module) if isinstance(scope, due.Rows) else None,
+                keys=scope.keys if isinstance(scope, due.Rows) else (),
             )  # fmt: skip
 
     def _record_groups(self, relation: str, outcome: Outcome) -> None:
@@ -432,19 +592,49 @@ class _Run:
             )
         self.conn.commit()
 
-    def _measure(self) -> None:
-        """Count every relation per partner and provider: what the rules over sets compare."""
+    def _changed_streams(self) -> set[str]:
+        """Return the raw tables whose measures may differ from those of the last publish."""
+        if self.arrivals.mark is None:
+            return {stream.table for stream in streams.STREAMS}
+        changed = set(self.arrivals.changed)
+        for stream in streams.STREAMS:
+            if f"raw_{stream.provider}.removals" in changed:
+                changed.add(stream.table)
+        with self.conn.cursor() as cur:
+            # Rows deleted by hand, or counted anew.
+            cur.execute(
+                """
+                select 'raw_' || coalesce(c.provider || '.' || c.stream, substr(b.relation, 5))
+                from hub.raw_counts as c
+                full join (select * from hub.gate_baselines where stage = 'arrivals') as b
+                    on b.relation = 'raw_' || c.provider || '.' || c.stream
+                    and b.timing_partner_id = c.timing_partner_id
+                where b.rows is distinct from c.rows and (coalesce(b.rows, 0), coalesce(c.rows, 0)) <> (0, 0)
+                """
+            )
+            changed |= {row[0] for row in cur.fetchall()}
+        self.conn.commit()
+        return changed
+
+    def _measure(self, changed: set[str]) -> None:
+        """Count per partner and provider what the rules over sets compare, of the relations that changed."""
         from expectations.suites import held_back_parents
 
         cascades = (held_back_parents.EVENT_RULE, held_back_parents.RACE_RULE)
         if self.stage == "arrivals":
             selects = [
-                streams.count_stream(s)
+                streams.count_stream(s, self.arrivals.since("t"))
                 for s in streams.STREAMS
-                if {s.table, f"raw_{s.provider}.removals"} <= self._tables
+                if s.table in changed and {s.table, f"raw_{s.provider}.removals"} <= self._tables
             ]
         else:
-            selects = [streams.count_relation(r, cascades) for r in streams.RELATIONS if r.table in self._tables]
+            with self.conn.cursor() as cur:
+                wholes = self._due_candidates(cur).wholes
+            selects = [
+                streams.count_relation(r, cascades, whole=r.name in wholes)
+                for r in streams.RELATIONS
+                if r.name in changed and r.table in self._tables
+            ]
         with self.conn.cursor() as cur:
             cur.execute(
                 "delete from hub.gate_measures where (run_id = %s and stage = %s) or measured_at < %s",
@@ -454,7 +644,7 @@ class _Run:
                 cur.execute(
                     sql.SQL(
                         "insert into hub.gate_measures (run_id, stage, relation, source_provider,"
-                        " timing_partner_id, rows, live, quarantined, recent, newest, facts, measured_at) "
+                        " timing_partner_id, rows, live, quarantined, recent, arrivals, newest, facts, measured_at) "
                     )
                     + sql.SQL(select),
                     {"run_id": self.run_id, "now": self.now},
@@ -491,28 +681,34 @@ class _Run:
                         (self.run_id, waiver[0]),
                     )
             self._write_results(cur)
+            held = quarantine.held(cur, ("tap", "arrival") if self.stage == "arrivals" else ("candidate",))
         self.conn.commit()
         return GateReport(
-            passed=not stops, failures=stops, quarantined=self.held, resolved=self.freed, warnings=warned,
+            passed=not stops, failures=stops, quarantined=held, resolved=self.freed, warnings=warned,
             waived=waived,
         )  # fmt: skip
 
     def _write_results(self, cur: cursor) -> None:
         cur.execute("delete from hub.gate_results where run_id = %s and stage = %s", (self.run_id, self.stage))
-        for f in self.findings:
-            cur.execute(
-                """
-                insert into hub.gate_results (
-                    run_id, stage, relation, rule, timing_partner_id, source_provider, success, is_row_level,
-                    failing, sample_keys, message, checked_at, severity
-                ) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-                """,
+        execute_values(
+            cur,
+            """
+            insert into hub.gate_results (
+                run_id, stage, relation, rule, timing_partner_id, source_provider, success, is_row_level,
+                failing, sample_keys, message, checked_at, severity
+            ) values %s
+            """,
+            [
                 (
                     self.run_id, self.stage, f.relation, f.rule, f.timing_partner_id, f.source_provider, f.success,
                     f.severity in ROW_LEVEL, f.failing, f.sample_keys, f.message, self.now,
                     QUARANTINE if f.severity == CASCADE else f.severity,
-                ),
-            )  # fmt: skip
+                )
+                for f in self.findings
+            ],
+            template="(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s, %s, %s)",
+            page_size=500,
+        )  # fmt: skip
 
     def _samples(self, cur: cursor, finding: _Finding) -> list[str]:
         """Return keys that show what a rule over a set is about."""

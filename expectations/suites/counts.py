@@ -35,24 +35,25 @@ class Counts:
 
     @property
     def VIEW(self) -> str:  # noqa: N802
-        """Return the select that sets this run's counts beside the last published ones."""
+        """Return the select that sets this run's counts beside the last published ones, where they differ."""
         return f"""
 select
     relation,
     source_provider,
     timing_partner_id,
-    coalesce(m.rows, 0) as rows,
-    coalesce(m.live, 0) as live,
+    m.rows,
+    m.live,
     coalesce(b.live, 0) as live_before,
-    coalesce(m.quarantined, 0) as quarantined,
-    coalesce(m.quarantined, 0)::numeric / greatest(m.rows, 1) as quarantined_share,
+    m.quarantined,
+    m.quarantined::numeric / greatest(m.rows, 1) as quarantined_share,
     coalesce(b.quarantined, 0)::numeric / greatest(b.rows, 1) as quarantined_share_before
 from (
     select * from hub.gate_measures where stage = '{self.stage}' and run_id = %(run_id)s
 ) as m
-full join (
+left join (
     select * from hub.gate_baselines where stage = '{self.stage}'
 ) as b using (relation, source_provider, timing_partner_id)
+where (m.rows, m.live, m.quarantined) is distinct from (b.rows, b.live, b.quarantined)
 """
 
     def suite(self) -> gx.ExpectationSuite:

@@ -33,7 +33,7 @@ class MissingValues:
     def VIEW(self) -> str:  # noqa: N802
         """Return the select with one row per watched column."""
         # Only what came since the last publish is asked: among all rows, a thousand without a name
-        # beside a hundred thousand with one would not be seen.
+        # beside a hundred thousand with one would not be seen. Before: of all that arrived until then.
         return f"""
 select
     m.relation,
@@ -43,13 +43,14 @@ select
     m.recent,
     (fact.value ->> 'recent_nulls')::bigint as recent_nulls,
     (fact.value ->> 'recent_nulls')::numeric / greatest(m.recent, 1) as share,
-    coalesce((b.facts -> fact.key ->> 'nulls')::numeric, 0) / greatest(b.live, 1) as share_before
+    coalesce((b.facts -> fact.key ->> 'nulls')::numeric, 0) / greatest(coalesce(b.arrivals, b.live), 1)
+        as share_before
 from hub.gate_measures as m
 inner join hub.gate_baselines as b
     on b.stage = m.stage and b.relation = m.relation
     and b.source_provider = m.source_provider and b.timing_partner_id = m.timing_partner_id
 cross join lateral jsonb_each(m.facts) as fact
-where m.stage = '{self.stage}' and m.run_id = %(run_id)s and b.live > 0
+where m.stage = '{self.stage}' and m.run_id = %(run_id)s and m.recent > 0 and b.live > 0
 """
 
     def suite(self) -> gx.ExpectationSuite:

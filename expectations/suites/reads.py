@@ -106,9 +106,10 @@ class Complete:
 
     @property
     def VIEW(self) -> str:  # noqa: N802
-        """Return the select with one row per complete reading."""
-        held = "\nunion all\n".join(held_rows(s) for s in STREAMS if s.provider == self.provider)
+        """Return the select with one row per complete reading since the last publish."""
+        held = "\n    union all".join(held_rows(s) for s in STREAMS if s.provider == self.provider)
         # A row or removal later than the reading itself comes from a run that was cut off: the rerun settles it.
+        # A reading is compared once: what changes its rows later is read, and so written down, again.
         return f"""
 select
     'raw_{self.provider}.' || r.stream as relation,
@@ -120,9 +121,10 @@ select
     -- A refused record of a known key leaves its row as it was.
     coalesce(h.live, 0) - least(coalesce(h.refused, 0), coalesce(r.rows_rejected, 0)) as surely_stored
 from raw_{self.provider}.reads as r
-left join ({held}) as h
-    on h.timing_partner_id = r.timing_partner_id and h.stream = r.stream and h.scope = r.scope
-where r.mode = 'whole' and r.rows_at_provider is not null
+left join lateral ({held}
+) as h on true
+where coalesce(r.changed_xid, 0) >= %(mark)s
+    and r.mode = 'whole' and r.rows_at_provider is not null
     and (h.last_read_at is null or h.last_read_at <= r.read_at)
     and r.stream in ({", ".join(f"'{s.name}'" for s in STREAMS if s.provider == self.provider)})
 """

@@ -55,6 +55,17 @@ select
 from candidate.unified_participants as p
 """
 
+# A bib may be given to a second entry without a change of the first one.
+BESIDE = """
+select u.participant_key as row_key
+from hub.candidate_changes as k
+inner join candidate.unified_participants as c on c.participant_key = k.row_key
+inner join unified.unified_participants as u
+    on u.bib_number = c.bib_number and u.timing_partner_id = c.timing_partner_id and u.event_key = c.event_key
+    and u.race_key = c.race_key
+where k.relation = 'unified_participants'
+"""
+
 # Relays share a bib on purpose: told, never held back. A removed entry gives its bib free again.
 BIBS = """
 select

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from psycopg2 import sql
 from psycopg2.extras import Json
 
-from expectations.runner import ensure_tables
+from expectations.runner import accept_baseline, ensure_tables
+from project88 import candidate_log, raw
 from project88.db.schema import ensure_hub
+from project88.published import RELATIONS
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -53,6 +55,9 @@ _RAW = {
         " results_begin_chip_time timestamptz, results_end_chip_time timestamptz",
     },
 }
+_STAMPS = ", ".join(
+    f"{name} bigint default pg_current_xact_id()::text::bigint" for name in ("inserted_xid", "changed_xid")
+)
 _PARENTS = "source_provider text, timing_partner_id int, event_id text, event_key text, race_id text, race_key text"
 _TAIL = "provider_fields jsonb, fetched_date timestamptz"
 _CANDIDATE = {
@@ -84,13 +89,24 @@ def create(conn: connection) -> None:
             for name, columns in tables.items():
                 cur.execute(
                     f"create table raw_{provider}.{name} (timing_partner_id bigint, {columns}, record jsonb,"
-                    " read_at timestamptz, changed_at timestamptz)"
+                    f" read_at timestamptz, changed_at timestamptz, {_STAMPS})"
                 )
+                _stamp(cur, f"raw_{provider}.{name}")
             for name, columns in _SIDES.items():
-                cur.execute(f"create table raw_{provider}.{name} ({columns})")
+                cur.execute(f"create table raw_{provider}.{name} ({columns}, {_STAMPS})")
+                _stamp(cur, f"raw_{provider}.{name}")
         cur.execute("create schema candidate")
         for name, columns in _CANDIDATE.items():
             cur.execute(f"create table candidate.{name} ({columns})")
+
+
+def _stamp(cur: Any, table: str) -> None:
+    """Have each change of a raw row stamped, as project88.raw does; when it happened is the test's to say."""
+    cur.execute(
+        "create or replace function public.stamp() returns trigger language plpgsql as $$ begin"
+        " new.changed_xid := pg_current_xact_id()::text::bigint; return new; end $$"
+    )
+    cur.execute(f"create trigger stamp before update on {table} for each row execute function public.stamp()")
 
 
 class Season:
@@ -106,6 +122,8 @@ class Season:
                 " or schemaname = 'hub' and tablename not in ('providers', 'schema_objects', 'transform_marks')"
             )
             cur.execute(f"truncate {cur.fetchone()[0]} cascade")  # type: ignore[index]
+            cur.execute("delete from hub.transform_marks")
+            cur.execute("drop schema if exists unified cascade")
             cur.execute(
                 "insert into hub.timing_partners (timing_partner_id, company_name, slug, api_access_enabled)"
                 " values (1, 'Harbour Timing', 'harbour', true), (2, 'Summit Timing', 'summit', true)"
@@ -180,6 +198,11 @@ class Season:
                 "read_at": READ, "changed_at": READ,
             } | other,
         )  # fmt: skip
+
+    def delete_raw(self, table: str, condition: str = "true") -> None:
+        """Delete raw rows and have the table counted anew, as whoever deletes them must."""
+        self.do(f"delete from {table} where {condition}")
+        raw.recount(self.conn)
 
     def read(self, stream: str, scope: str = "", provider: str = "runsignup", partner: int = 1, **other: Any) -> None:
         """Say that a tap read a stream."""
@@ -262,6 +285,28 @@ class Season:
             f" from generate_series(0, {count - 1}) as n",
             *values.values(),
         )
+
+    # what the rest of a cycle does
+
+    def publish(self, run_id: str) -> None:
+        """Do what a publish does: candidates that are not held back are published, and what changed is forgotten."""
+        with self.conn, self.conn.cursor() as cur:
+            cur.execute("create schema if not exists unified")
+            for relation, (key, *_) in RELATIONS.items():
+                cur.execute(f"create table if not exists unified.{relation} (like candidate.{relation})")
+                cur.execute(f"truncate unified.{relation}")
+                cur.execute(
+                    f"insert into unified.{relation} select * from candidate.{relation} as c where not exists ("
+                    f"select from hub.quarantine where relation = '{relation}' and row_key = c.{key}::text"
+                    " and resolved_at is null)"
+                )
+            cur.execute(
+                "insert into hub.transform_marks (name, changed_xid)"
+                " values ('published', pg_snapshot_xmin(pg_current_snapshot())::text::bigint)"
+                " on conflict (name) do update set changed_xid = excluded.changed_xid"
+            )
+            candidate_log.clear(cur)
+            accept_baseline(self.conn, run_id)
 
     # what came of it
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from expectations.runner import accept_baseline
 from expectations.tests.database import NOW, READ, Season
 
 if TYPE_CHECKING:
@@ -22,9 +21,8 @@ def stops(report: Any) -> set[str]:
 
 
 def publish(season: Season, run_id: str) -> None:
-    """Do to the gate what a publish does."""
-    with season.conn:
-        accept_baseline(season.conn, run_id)
+    """Do what a publish does."""
+    season.publish(run_id)
 
 
 def test_a_good_delivery_passes_and_holds_nothing_back(season: Season, gate: Gate) -> None:
@@ -228,7 +226,7 @@ def test_a_stream_that_is_suddenly_empty_stops_even_when_it_was_small(season: Se
     season.raw_participants(12)
     gate("arrivals")
     publish(season, "r1")
-    season.do("delete from raw_runsignup.participants")
+    season.delete_raw("raw_runsignup.participants")
 
     assert stops(gate("arrivals", "r2", LATER)) == {"suddenly_empty"}
 
@@ -240,7 +238,7 @@ def test_the_other_partners_rows_do_not_hide_a_collapse(season: Season, gate: Ga
     season.raw_participants(100, partner=2)
     gate("arrivals")
     publish(season, "r1")
-    season.do("delete from raw_runsignup.participants where timing_partner_id = 2")
+    season.delete_raw("raw_runsignup.participants", "timing_partner_id = 2")
     season.raw_participants(900, first=1000)
 
     (failure,) = gate("arrivals", "r2", LATER).failures
@@ -252,7 +250,7 @@ def test_nothing_is_compared_before_the_first_publish(season: Season, gate: Gate
     season.raw_event(5)
     season.raw_participants(200)
     gate("arrivals")
-    season.do("delete from raw_runsignup.participants")
+    season.delete_raw("raw_runsignup.participants")
 
     assert gate("arrivals", "r2", LATER).passed
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg2.extras import Json
 
-from expectations.runner import GateReport, accept_baseline, run_gate
+from expectations.runner import GateReport, run_gate
 from expectations.tests.database import NOW, Season
 
 if TYPE_CHECKING:
@@ -32,9 +32,8 @@ def event(season: Season) -> Season:
 
 
 def publish(season: Season, run_id: str) -> None:
-    """Do to the gate what a publish does."""
-    with season.conn:
-        accept_baseline(season.conn, run_id)
+    """Do what a publish does."""
+    season.publish(run_id)
 
 
 def stops(report: Any) -> set[str]:
