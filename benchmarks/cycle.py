@@ -173,7 +173,6 @@ def measure(console: Console, folder: Path, *, runs: int, with_tap: bool) -> dic
                     min(runs, 2),
                 )
                 found["sync"] = statistics.median(syncs)
-        cycle.close()
     return found
 
 

@@ -13,7 +13,7 @@ from project88.errors import ActionNeeded
 from project88.tell import Teller
 
 if TYPE_CHECKING:
-    from expectations.runner import Stage
+    from expectations.runner import Gate, Stage
     from project88.publish import Publication
 
 PIPELINE_LOCK = 8801
@@ -45,6 +45,7 @@ class Cycle:
         """Prepare nothing yet: the first cycle, or `warm`, pays for starting up."""
         self._dsn = dsn
         self._transformer = transform.Transformer(dsn)
+        self._gate: Gate | None = None
 
     def warm(self) -> None:
         """Begin, in the background, what takes seconds: to import the gate and dbt, to read dbt's project."""
@@ -63,12 +64,13 @@ class Cycle:
 
         Raises ActionNeeded when building, the gate or publishing stops.
         """
-        from expectations.runner import accept_baseline, run_gate
+        from expectations.runner import Gate, accept_baseline
         from project88.publish import publish
 
         teller = teller or Teller(quiet=True)
         steps: dict[str, float] = {}
         quarantined = resolved = 0
+        self._gate = self._gate or Gate(self._dsn)
         with self._turn():
             with teller.step("dbt builds the candidates") as done:
                 built = self._transformer.build(everything=rebuild)
@@ -76,7 +78,7 @@ class Cycle:
             docs = settings.home() / "docs" / "gate"
             for stage, title in STAGES:
                 with teller.step(title) as done:
-                    gate = run_gate(self._dsn, stage, run_id, now, docs)
+                    gate = self._gate.run(stage, run_id, now, docs)
                     quarantined += gate.quarantined
                     resolved += gate.resolved
                     warned = f", {len(gate.warnings)} warnings" if gate.warnings else ""
@@ -89,9 +91,6 @@ class Cycle:
                 publication = publish(self._dsn, run_id=run_id, now=now, hooks=[accept_baseline])
                 steps["publish"] = done(f"{publication.changed:,} rows changed")
         return CycleReport(publication, quarantined, resolved, steps)
-
-    def close(self) -> None:
-        """Give back what was kept."""
 
     @contextlib.contextmanager
     def _turn(self) -> Any:

@@ -96,7 +96,8 @@ def stay(
     arrivals = Arrivals(dsn)
     failure: str | None = None
     done = 0
-    with contextlib.closing(Cycle(dsn)) as cycle, contextlib.closing(arrivals):
+    cycle = Cycle(dsn)
+    with contextlib.closing(arrivals):
         cycle.warm()
         while not stopping.is_set():
             try:

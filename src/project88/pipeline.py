@@ -105,13 +105,13 @@ def run(
     prepare(dsn)
     note_run(dsn, report, "running")
     try:
-        with contextlib.closing(Cycle(dsn)) as cycle:
-            if publishing:
-                cycle.warm()
-            if syncing:
-                _sync_all(dsn, report, teller, partner, provider, read_everything, at_once)
-            if publishing:
-                _publish_or_tell_all(cycle, report, teller, now, rebuild)
+        cycle = Cycle(dsn)
+        if publishing:
+            cycle.warm()
+        if syncing:
+            _sync_all(dsn, report, teller, partner, provider, read_everything, at_once)
+        if publishing:
+            _publish_or_tell_all(cycle, report, teller, now, rebuild)
     except BaseException as error:
         note_run(dsn, report, "failed", str(error) or type(error).__name__)
         raise

@@ -56,8 +56,8 @@ def test_incremental_cycles_publish_what_a_rebuild_publishes(season, copies, hom
     )  # fmt: skip
     @given(st.lists(st.lists(deliveries(), min_size=4, max_size=15), min_size=2, max_size=3))
     def check(batches: list[list[Delivery]]) -> None:
-        with copies(season) as hub, closing(Cycle(hub.dsn)) as cycle:
-            published = 0
+        with copies(season) as hub:
+            cycle, published = Cycle(hub.dsn), 0
             for number, batch in enumerate(batches):
                 with closing(db.connect(hub.dsn)) as open_late:
                     with closing(db.connect(hub.dsn)) as connection, connection, connection.cursor() as cursor:
