@@ -18,7 +18,7 @@ from psycopg2.extras import execute_values
 
 from expectations import due, quarantine, streams
 from expectations.rules import CASCADE, QUARANTINE, ROW_LEVEL, STOP, WARN, Rule
-from project88 import candidate_log
+from project88 import candidate_log, raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -156,6 +156,8 @@ class Gate:
                 cur.execute("select pg_advisory_lock(hashtext('project88.gate'), hashtext(%s))", (stage,))
             conn.commit()
             ensure_tables(conn)
+            if stage == "arrivals":
+                raw.count(conn)
             candidate_log.ensure(conn)
             with conn.cursor() as cur:
                 # Great Expectations names the views without their schema.
