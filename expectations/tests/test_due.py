@@ -275,7 +275,7 @@ def test_a_share_of_missing_values_is_one_of_all_that_arrived_so_far(published: 
         return published.ask(
             "select rows, arrivals, (facts -> 'dob' ->> 'nulls')::int from hub.gate_baselines"
             " where relation = 'raw_runsignup.participants'"
-        )  # type: ignore[return-value]
+        )
 
     assert known() == [(30, 30, 0)]
     for hour, run_id in enumerate(("r1", "r2"), start=1):
