@@ -55,8 +55,13 @@ athletes as (
             )
             order by ended_at, began_at, distance_m, timing_point_id
         ) filter (where not is_finish and {{ which }}) as splits_{{ rows }},
-        array_agg(timing_point_id order by timing_point_id)
+        array_agg(timing_point_id order by ended_at, began_at, distance_m, timing_point_id)
         filter (where not is_finish and {{ which }}) as timing_point_ids_{{ rows }},
+        bool_or(
+            chip_time_as_sent is not null
+            and chip_seconds is null
+            and {{ race_status('chip_time_as_sent') }} is null
+        ) filter (where not is_finish and {{ which }}) as has_unreadable_split_{{ rows }},
         {%- endfor %}
         -- Of the row that speaks for the athlete: the whole course, or the farthest interval so far.
         (array_agg(
@@ -128,6 +133,9 @@ timed as (
         case when joined.is_removed then joined.splits_removed else joined.splits_kept end as splits,
         case when joined.is_removed then joined.timing_point_ids_removed else joined.timing_point_ids_kept end
             as timing_point_ids,
+        case
+            when joined.is_removed then joined.has_unreadable_split_removed else joined.has_unreadable_split_kept
+        end as has_unreadable_split,
         case when best.is_finish then best.overall_place end as overall_place,
         case when best.is_finish then best.chip_time_as_sent end as chip_time_as_sent,
         case when best.is_finish then best.chip_seconds end as chip_seconds,
@@ -143,18 +151,13 @@ timed as (
             and joined.event_id = best.event_id
             and joined.participant_id = best.participant_id
             and joined.best_timing_point_id = best.timing_point_id
+    -- offset 0: what is read above is reckoned here, once, not wherever it is used.
+    offset 0
 ),
 
 judged as (
     select
         *,
-        jsonb_path_exists(
-            splits,
-            '$[*] ? (
-                @.time_as_sent != null && @.chip_seconds == null
-                && !(@.time_as_sent like_regex "^(DNF|DNS|DQ|DSQ|DNQ)$" flag "i")
-            )'
-        ) as has_unreadable_split,
         case
             when is_removed then 'removed'
             when entry_status is not null then entry_status

@@ -54,10 +54,6 @@
     everything=ref('int_participants_unioned'),
     due=[
         ['(' ~ runsignup_participants(due=ref('due_runsignup_participants')) ~ ')', none, []],
-        [
-            ref('int_chronotrack_entries_resolved'),
-            ref('due_chronotrack_entries'),
-            ['timing_partner_id', 'participant_id'],
-        ],
+        ['(' ~ chronotrack_entries(due=ref('due_chronotrack_entries')) ~ ')', none, []],
     ],
 ) }}

@@ -35,7 +35,7 @@
     columns,
     everything=ref('int_results_unioned'),
     due=[
-        [ref('int_runsignup_results_linked'), ref('due_runsignup_results'), ['timing_partner_id', 'result_number']],
+        ['(' ~ runsignup_results(due=ref('due_runsignup_results')) ~ ')', none, []],
         ['(' ~ chronotrack_results(due=ref('due_chronotrack_results')) ~ ')', none, []],
     ],
 ) }}
