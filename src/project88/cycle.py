@@ -76,7 +76,6 @@ class Cycle:
                 built = self._transformer.build(everything=rebuild)
                 steps["build"] = done(f"{built.nodes} models and tests")
             docs = settings.home() / "docs" / "gate"
-            self._gate = self._gate or Gate(self._dsn)
             for stage, title in STAGES:
                 with teller.step(title) as done:
                     gate = self._gate.run(stage, run_id, now, docs)
