@@ -75,6 +75,23 @@ def test_only_rows_that_changed_are_judged(published: Season, gate: RunGate) -> 
     assert published.ask(held) == [("W",)]
 
 
+def test_a_row_that_is_held_back_stays_so_while_others_are_judged(published: Season, gate: RunGate) -> None:
+    published.do("update candidate.unified_results set chip_seconds = 5 where result_key = %s", RESULT)
+    published.do("update raw_runsignup.participants set dob = '2062-01-01' where registration_id = 100")
+    for stage in ("arrivals", "candidates"):
+        gate(stage, "r1", LATER)
+    published.publish("r1")
+    before = published.held()
+    published.do("update candidate.unified_results set age = 36 where result_key = 'runsignup/1/701'")
+    published.do("update raw_runsignup.participants set gender = 'M' where registration_id = 101")
+
+    for stage in ("arrivals", "candidates"):
+        assert gate(stage, "r2", LATER).resolved == 0
+
+    assert len(before) == 2
+    assert published.held() == before
+
+
 def test_only_raw_rows_that_changed_are_judged(published: Season, gate: RunGate) -> None:
     unnoticed(published, "raw_runsignup.participants", "dob = '2062-01-01'")
     published.do("update raw_runsignup.participants set gender = 'M', record = '{\"seen\": 1}'"
@@ -249,6 +266,9 @@ def test_a_result_of_several_raw_rows_stays_held_when_another_one_of_them_change
     gate("arrivals", "r1", LATER)
 
     assert season.held() == {("chronotrack/1/40021/91", "finish_mat_after_start_mat")}
+    season.publish("r1")
+    season.do("update raw_chronotrack.results set results_end_chip_time = %s where results_interval_full", LATER)
+    assert gate("arrivals", "r2", LATER).resolved == 1
 
 
 def test_a_row_whose_record_is_gone_is_held_back_no_longer(published: Season, gate: RunGate) -> None:
