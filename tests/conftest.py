@@ -128,11 +128,11 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_server(programs: Path, *, over_tcp: bool) -> Iterator[Server]:
+def running_server(programs: Path, *, over_tcp: bool, below: str = "/tmp") -> Iterator[Server]:
     """Make a cluster of one's own, run its server, and take both away in the end."""
     user = _server_user()
     # Short: a socket's path must stay under 107 characters.
-    folder = Path(tempfile.mkdtemp(prefix="p88-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="p88-pg-", dir=below))
     data, secret = folder / "data", folder / "password"
     secret.write_text(PASSWORD, encoding="utf-8")
     data.mkdir(mode=0o700)
