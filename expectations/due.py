@@ -165,7 +165,8 @@ class Arrivals:
             return None
         parts = stream.key_parts("k.row_key")
         columns = ", ".join(f"{part} as {column}" for column, part in parts.items())
-        return Rows(tuple(parts), f"select k.row_key, {columns} from ({' union '.join(found)}) as k")
+        # Two rules may hold one row back: it is judged once.
+        return Rows(tuple(parts), f"select distinct k.row_key, {columns} from ({' union '.join(found)}) as k")
 
     def _exists(self, query: str) -> bool:
         self.cur.execute(f"select exists ({query})".replace("%", "%%"))
@@ -217,7 +218,7 @@ class Candidates:
             query = f"{query} union {beside}"
         parts = candidate_log.key_parts(keys, "k.row_key")
         columns = ", ".join(f"{part} as {key}" for key, part in zip(keys, parts, strict=True))
-        return Rows(keys, f"select k.row_key, {columns} from ({query}) as k")
+        return Rows(keys, f"select distinct k.row_key, {columns} from ({query}) as k")
 
     def _any(self, queries: list[str]) -> bool:
         self.cur.execute(f"select {' or '.join(f'exists ({query})' for query in queries)}")

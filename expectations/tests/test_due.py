@@ -249,6 +249,21 @@ def test_a_row_held_back_for_its_parent_is_freed_when_the_parent_arrives(publish
     assert (published.held(), report.resolved) == (set(), 1)
 
 
+def test_a_row_held_back_by_two_rules_is_judged_once(published: Season, gate: RunGate) -> None:
+    published.do("update candidate.unified_results set chip_seconds = 5, gender = 'W' where result_key = %s", RESULT)
+    assert gate("candidates", "r1", LATER).passed
+    published.publish("r1")
+    # No result changed: those that are held back are asked again because an event arrived.
+    published.event("9")
+
+    report = gate("candidates", "r2", LATER)
+
+    assert report.passed, report.failures
+    assert {rule for key, rule in published.held() if key == RESULT} == {
+        "chip_time_is_plausible", "result_gender_is_known",
+    }  # fmt: skip
+
+
 def test_a_result_of_several_raw_rows_stays_held_when_another_one_of_them_changes(
     season: Season, gate: RunGate
 ) -> None:
