@@ -45,6 +45,14 @@ class Interrupted:
     left: list[psutil.Process]
 
 
+def _is_alive(process: psutil.Process) -> bool:
+    """Tell a process that runs from one that is dead and waits for a parent that does not look."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.fixture(scope="module")
 def interrupted(season: Hub, connected: Hub, copies: Any) -> Iterator[Interrupted]:
     """Interrupt a first run as a terminal does: a signal to its whole process group."""
@@ -64,7 +72,7 @@ def interrupted(season: Hub, connected: Hub, copies: Any) -> Iterator[Interrupte
         os.killpg(running.pid, signal.SIGINT)
         output, _ = running.communicate(timeout=120)
         seconds = time.monotonic() - began
-        left = [process for process in below if process.is_running()]
+        left = [process for process in below if _is_alive(process)]
         hub.sandbox.clear_faults()
         yield Interrupted(hub, running.returncode, output, seconds, left)
 
