@@ -46,10 +46,16 @@ class Built:
 
 def environment(dsn: str, project: Path = PROJECT) -> dict[str, str]:
     """Return the environment dbt's profile reads its database from, as a child process needs it."""
-    return settings.child_environment() | _own_environment(dsn, project)
+    return settings.child_environment() | {
+        **_database(dsn),
+        "DBT_TARGET_PATH": str(settings.private_folder("dbt", "target")),
+        "DBT_LOG_PATH": str(settings.private_folder("dbt", "logs")),
+        "DBT_PROFILES_DIR": str(project),
+        "DBT_PROJECT_DIR": str(project),
+    }
 
 
-def _own_environment(dsn: str, project: Path) -> dict[str, str]:
+def _database(dsn: str) -> dict[str, str]:
     parts = db.parts(dsn)
     return {
         "P88_PG_HOST": parts["host"] or "localhost",
@@ -57,12 +63,6 @@ def _own_environment(dsn: str, project: Path) -> dict[str, str]:
         "P88_PG_USER": parts["user"],
         "P88_PG_PASSWORD": parts["password"],
         "P88_PG_DATABASE": parts["dbname"],
-        "PGTZ": "UTC",
-        "DBT_TARGET_PATH": str(settings.private_folder("dbt", "target")),
-        "DBT_LOG_PATH": str(settings.private_folder("dbt", "logs")),
-        "DBT_PROFILES_DIR": str(project),
-        "DBT_PROJECT_DIR": str(project),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
 
 
@@ -84,9 +84,10 @@ class Transformer:
     def __init__(self, dsn: str, project: Path = PROJECT) -> None:
         self.dsn = dsn
         self.project = project
+        self.rules: dict[str, str] = {}
+        """By which rules each table is built today, by the names of marks; empty until the project was read."""
         self._manifest: Any = None
         self._read_at_state = ""
-        self._rules: dict[str, str] = {}
 
     def warm(self) -> None:
         """Read the project, so that the next build need not. Raises ActionNeeded where it cannot be read."""
@@ -107,13 +108,13 @@ class Transformer:
                     f"no mart is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(self._marts()))}"
                 )
             noted = _noted_rules(connection)
-            stale = {name for name, rules in self._rules.items() if noted.get(name) != rules}
+            stale = {name for name, rules in self.rules.items() if noted.get(name) != rules}
             missing = self._missing(connection)
             mark = _note_pending(connection)
             # Before the models read: what is counted, they see.
             (raw.recount if everything else raw.count)(connection)
             if everything or mark is None or missing & self._marts():
-                stale = set(self._rules)
+                stale = set(self.rules)
             rebuilt = self._with_what_follows({name.removeprefix(RULES) for name in stale} | set(marts))
             remake_views = VIEWS in stale or "view" in missing
             anything = rebuilt or missing or remake_views or mark is None or _anything_due(connection, mark)
@@ -121,7 +122,7 @@ class Transformer:
                 return Built(0)
             _refresh_statistics(connection)
             nodes = self._run(rebuilt, remake_views)
-            _note_rules(connection, self._rules)
+            note_rules(connection, self.rules)
         return Built(nodes, tuple(sorted(rebuilt & self._marts())))
 
     # the project
@@ -134,7 +135,7 @@ class Transformer:
         result = self._invoke(None, "parse")
         self._manifest = result.result
         self._read_at_state = state
-        self._rules = fingerprints(self._manifest)
+        self.rules = fingerprints(self._manifest)
 
     def _marts(self) -> set[str]:
         return {node.name for node in self._manifest.nodes.values() if _kind(node) == "candidate"}
@@ -178,14 +179,25 @@ class Transformer:
         """Run a dbt command in this process and return its result. Raises ActionNeeded where it failed."""
         from dbt.cli.main import dbtRunner
 
-        log = settings.private_folder("dbt", "logs") / "dbt.log"
-        # Of no use here and slow to write: results come as objects.
-        quiet = ["--log-level", "none", "--log-level-file", "info", "--no-write-json", "--no-use-colors"]
-        with _environment(_own_environment(self.dsn, self.project)):
-            result = dbtRunner(manifest=manifest).invoke([*quiet, *arguments])
+        logs = settings.private_folder("dbt", "logs")
+        given = [
+            *("--project-dir", str(self.project), "--profiles-dir", str(self.project)),
+            *("--target-path", str(settings.private_folder("dbt", "target")), "--log-path", str(logs)),
+            # Nothing to the screen. Files of results are of no use here and slow to write: they come as objects.
+            *("--log-level", "none", "--log-level-file", "info", "--no-write-json", "--no-use-colors"),
+        ]
+        with contextlib.ExitStack() as lent:
+            lent.enter_context(_environment(_database(self.dsn)))
+            # dbt copies the environment before it tells of its first event. What else this process starts meanwhile
+            # shall not inherit the password.
+            runner = dbtRunner(manifest=manifest, callbacks=[lambda event: lent.close()])
+            result = runner.invoke([*arguments[:1], *given, *arguments[1:]])
         if result.success:
             return result
-        raise ActionNeeded(f"dbt: {_first_failure(result)} (log: {log}); nothing was published")
+        if result.exception is not None and not isinstance(result.exception, Exception):
+            # dbt catches Ctrl-C as well.
+            raise result.exception
+        raise ActionNeeded(f"dbt: {_first_failure(result)} (log: {logs / 'dbt.log'}); nothing was published")
 
 
 def build(dsn: str, *, everything: bool = False) -> Built:
@@ -273,7 +285,7 @@ def _noted_rules(connection: Connection) -> dict[str, str]:
         return dict(cursor.fetchall())
 
 
-def _note_rules(connection: Connection, rules: Mapping[str, str]) -> None:
+def note_rules(connection: Connection, rules: Mapping[str, str]) -> None:
     """Note that the candidates are now built by these rules."""
     with connection, connection.cursor() as cursor:
         cursor.execute(
@@ -325,14 +337,15 @@ def _anything_due(connection: Connection, mark: int) -> bool:
             for table in cursor.fetchall()
         ]
         looks.append(sql.SQL("exists (select from due.people_before)"))
-        # A partner that was renamed: any of its rows tells.
+        # A partner that was renamed: any of its rows tells, the first by the key's index.
         looks.append(
             sql.SQL(
                 """exists (
                     select from hub.timing_partners as partners
                     cross join lateral (
                         select timing_partner_name from candidate.participant_tracking as sample
-                        where sample.timing_partner_id = partners.timing_partner_id limit 1
+                        where sample.timing_partner_id = partners.timing_partner_id
+                        order by sample.global_participant_id limit 1
                     ) as written
                     where written.timing_partner_name is distinct from partners.company_name
                 )"""

@@ -97,14 +97,15 @@ from {{ everything }} as built
 {% macro renamed_partners() -%}
     {#-
         As numbers in the statement: joined to the partners, all their persons would be read to find that none is due.
-        One row of a partner tells, since all of them are written together.
+        One row of a partner tells, since all of them are written together; the order makes the key's index find it.
     -#}
     {%- set partners, people = source('hub', 'timing_partners'), source('candidate', 'participant_tracking') -%}
     {%- if execute and load_relation(people) is not none -%}
         {%- set found = run_query(
             "select partners.timing_partner_id from " ~ partners ~ " as partners cross join lateral"
             ~ " (select timing_partner_name from " ~ people ~ " as people"
-            ~ " where people.timing_partner_id = partners.timing_partner_id limit 1) as written"
+            ~ " where people.timing_partner_id = partners.timing_partner_id"
+            ~ " order by people.global_participant_id limit 1) as written"
             ~ " where written.timing_partner_name is distinct from partners.company_name"
         ) -%}
         {{ found.columns[0].values() | join(', ') or 'null' }}
