@@ -72,6 +72,8 @@ def interrupted(season: Hub, connected: Hub, copies: Any) -> Iterator[Interrupte
         os.killpg(running.pid, signal.SIGINT)
         output, _ = running.communicate(timeout=120)
         seconds = time.monotonic() - began
+        # Python's own helper process notices a moment later that its parent is gone.
+        wait_for(lambda: not any(map(_is_alive, below)), 3)
         left = [process for process in below if _is_alive(process)]
         hub.sandbox.clear_faults()
         yield Interrupted(hub, running.returncode, output, seconds, left)
