@@ -34,7 +34,7 @@ clean: ## remove local state: servers, database, logs, environments
 
 setup: .venv/ready ## make the environment from the lock
 
-.venv/ready: requirements.lock requirements-uv.lock pyproject.toml extract/shared/pyproject.toml extract/tap-runsignup/pyproject.toml extract/tap-chronotrack/pyproject.toml load/target-hub/pyproject.toml scripts/setup
+.venv/ready: requirements.lock requirements-uv.lock pyproject.toml $(wildcard extract/*/pyproject.toml) load/target-hub/pyproject.toml scripts/setup
 	@PYTHON="$(PYTHON)" scripts/setup .venv requirements.lock editable
 
 .venv-lab/ready: requirements-lab.lock requirements-uv.lock scripts/setup
