@@ -350,6 +350,31 @@ class Typer:
         keys = parts[0] if len(parts) == 1 else ["/".join(key) for key in zip(*parts, strict=True)]
         return PlainPage(keys, columns, unknown)
 
+    def keys_of(self, records: Sequence[Any], given: Sequence[Mapping[str, Any]]) -> list[str] | None:
+        """Return each record's ids joined with '/'; None where that takes a closer look.
+
+        That is where a record is no object or has no usable key, or all of them lack a field: as `plain` would.
+        """
+        if len(records) < FEW or set(map(type, records)) != {dict}:
+            return None
+        parts: list[list[str]] = []
+        try:
+            self._check_shape(list(records), TypedPage(), "")
+            for name in self._keys:
+                column = self._key_columns.get(name)
+                if column is None:
+                    values = [one[name] for one in given]
+                else:
+                    *parents, last = column.keys
+                    found = [source.get(last) for source in _inside(records, tuple(parents))]
+                    values = _converted(found, column.convert or CONVERTERS[column.type])
+                if None in values or "" in values:
+                    return None
+                parts.append(list(map(str, values)))
+        except (ValueError, TypeError, AttributeError, KeyError, ShapeChanged):
+            return None
+        return parts[0] if len(parts) == 1 else ["/".join(key) for key in zip(*parts, strict=True)]
+
     def _one(self, record: Any, given: Mapping[str, Any], check: Check | None, page: TypedPage) -> None:
         try:
             row = self._row(record, given, page)

@@ -181,6 +181,25 @@ class Snapshot:
         sent.update(zip(keys, now, strict=True))
         return changed
 
+    def others(self, keys: Sequence[str], contents: Sequence[bytes]) -> list[int]:
+        """Mark the rows that are as they were sent last as seen; return the places of the others, of which nothing is kept.
+
+        For a look before any row is typed: what is unchanged needs no more than this.
+        """
+        if self.send_all or not self._before:
+            return list(range(len(keys)))
+        seed, digest, size = self._seed, xxhash.xxh3_64_digest, HASH_BYTES
+        sent, before, seen = self._sent, self._before, self._seen
+        found: list[int] = []
+        for at, (key, content) in enumerate(zip(keys, contents, strict=True)):
+            last = sent.get(key) or before.get(key)
+            if last is None or last != digest(content, seed)[:size]:
+                found.append(at)
+                continue
+            seen.add(key)
+            sent[key] = last
+        return found
+
     def keep(self, key: str) -> None:
         """Mark a row as still there although its record was rejected: what was sent last stays."""
         self._seen.add(key)

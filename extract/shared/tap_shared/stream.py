@@ -40,6 +40,9 @@ class Memory(Protocol):
     def keep(self, key: str) -> None:
         """Mark a rejected row as still there."""
 
+    def part(self, scope: Any) -> Snapshot | None:
+        """Return the snapshot that holds the rows of one scope, where it is one."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -130,10 +133,59 @@ class HubStream(Stream):
         An answer about several events is counted by a tally for each value of `scope_column`.
         Where rows are handed over as page files they go there, and none is yielded.
         """
+        changed = pairs if snapshot is None else self._without_unchanged(pairs, tally, snapshot)
+        # What is left of an answer says nothing about the shape of the whole, which was looked at.
+        is_rest = len(changed) < len(pairs)
         if (pages := self._page_files()) is None:
-            yield from self._typed_rows(pairs, tally, snapshot)
-        elif not self._deliver_columns(pages, pairs, tally, snapshot):
-            pages.add_rows(self.name, self.schema, list(self._typed_rows(pairs, tally, snapshot)))
+            yield from self._typed_rows(changed, tally, snapshot, is_rest=is_rest)
+        elif is_rest or not self._deliver_columns(pages, changed, tally, snapshot):
+            pages.add_rows(
+                self.name, self.schema, list(self._typed_rows(changed, tally, snapshot, is_rest=is_rest))
+            )
+
+    def scope_of(self, record: Record, given: Mapping[str, Any]) -> Any:
+        """Return what an untyped record is counted under; override it with `check` where that changes it."""
+        return given.get(self.scope_column)
+
+    def _without_unchanged(
+        self, pairs: Sequence[Pair], tally: Tallies, snapshot: Memory | Snapshot
+    ) -> Sequence[Pair]:
+        """Count the rows that are as they were sent last and return the others; all, where that is half or more.
+
+        Typing is most of a row's cost, and a list read again is mostly rows that are known.
+        """
+        records, given = [record for record, _ in pairs], [columns for _, columns in pairs]
+        parts: dict[Any, tuple[Snapshot, Tally, list[int]]] = {}
+        if isinstance(tally, Tally):
+            if not isinstance(snapshot, Snapshot) or not len(snapshot):
+                return pairs
+            parts[None] = snapshot, tally, list(range(len(pairs)))
+        else:
+            for at, (record, columns) in enumerate(pairs):
+                scope = self.scope_of(record, columns) if type(record) is dict else None
+                if scope not in parts:
+                    part = None if isinstance(snapshot, Snapshot) else snapshot.part(scope)
+                    if part is None or scope not in tally:
+                        return pairs
+                    parts[scope] = part, tally[scope], []
+                parts[scope][2].append(at)
+            if not any(len(part) for part, _, _ in parts.values()):
+                return pairs
+        keys = self.typer.keys_of(records, given)
+        if keys is None or len(set(keys)) < len(keys):
+            return pairs
+        contents = _contents([as_sent(record) for record in records], given)
+        rest: list[int] = []
+        counts: list[tuple[Tally, int]] = []
+        for part, one, places in parts.values():
+            others = part.others([keys[at] for at in places], [contents[at] for at in places])
+            rest += [places[at] for at in others]
+            counts.append((one, len(places) - len(others)))
+        if 2 * len(rest) >= len(pairs):
+            return pairs
+        for one, number in counts:
+            one.received += number
+        return [pairs[at] for at in sorted(rest)]
 
     def suspects(self, columns: dict[str, list[Any]], records: Sequence[Any]) -> Iterable[int] | None:
         """Return the places of records that `check` is to look at; None for all. Override it with `check`.
@@ -201,8 +253,7 @@ class HubStream(Stream):
         given: Sequence[Mapping[str, Any]],
         places: Sequence[int],
     ) -> Sequence[int]:
-        shared = given_content(given[0]) if all(one is given[0] for one in given) else None
-        contents = [content_of(documents[at], given_content(given[at]) if shared is None else shared) for at in places]
+        contents = _contents([documents[at] for at in places], [given[at] for at in places])
         keys = [page.keys[at] for at in places]
         if isinstance(snapshot, Snapshot):
             return [places[at] for at in snapshot.changed_contents(keys, contents)]
@@ -221,9 +272,12 @@ class HubStream(Stream):
         return self.hub.pages if self._plain else None
 
     def _typed_rows(
-        self, pairs: Sequence[Pair], tally: Tallies, snapshot: Memory | Snapshot | None
+        self, pairs: Sequence[Pair], tally: Tallies, snapshot: Memory | Snapshot | None, *, is_rest: bool = False
     ) -> Iterator[Record]:
-        page = self.typer.page(pairs, check=self.check, where=f"{self.hub.where(self.name)}: ")
+        if is_rest:
+            page = self.typer.some(pairs, check=self.check)
+        else:
+            page = self.typer.page(pairs, check=self.check, where=f"{self.hub.where(self.name)}: ")
         yield from self._compared_rows(page, tally, snapshot)
 
     def _tell_unknown(self, values: set[tuple[str, str]]) -> None:
@@ -412,6 +466,15 @@ def packed(schema: Mapping[str, Any]) -> frozenset[str]:
     """Return the columns that hold objects, arrays or numbers, which pages carry as the text of their JSON."""
     kinds = schema["properties"].items()
     return frozenset(name for name, kind in kinds if {"object", "array", "number"} & set(kind["type"]))
+
+
+def _contents(documents: Sequence[bytes], given: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """Return what rows are compared by; columns that an answer's rows share are written once."""
+    shared = given_content(given[0]) if given and all(one is given[0] for one in given) else None
+    return [
+        content_of(document, given_content(columns) if shared is None else shared)
+        for document, columns in zip(documents, given, strict=True)
+    ]
 
 
 def _has_changed(memory: Memory | Snapshot, key: str, row: Mapping[str, Any], content: bytes) -> bool:

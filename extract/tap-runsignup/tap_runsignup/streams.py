@@ -348,6 +348,11 @@ class RegistrationStream(RunSignUpStream):
             return "event_id", "of another event than asked for"
         return None
 
+    def scope_of(self, record: Record, given: Mapping[str, Any]) -> Any:
+        """Return the event that `check` would find."""
+        own = record.get("event_id")
+        return own if type(own) is int else given["event_id"]
+
     def suspects(self, columns: dict[str, list[Any]], records: Sequence[Any]) -> Iterable[int]:
         """Do as `check` for all rows of an answer."""
         columns["event_id"] = events = [
@@ -372,6 +377,10 @@ class ByEvent:
     def changed(self, key: str, row: Mapping[str, Any], content: bytes) -> bool:
         """Compare with the snapshot of the row's event."""
         return self.by_event[row["event_id"]].changed_content(key, content)
+
+    def part(self, scope: Any) -> Snapshot | None:
+        """Return the snapshot of an event."""
+        return self.by_event.get(scope)
 
     def keep(self, key: str) -> None:
         """Keep a rejected row where it was."""
