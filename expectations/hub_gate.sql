@@ -54,6 +54,8 @@ create table if not exists hub.gate_waivers (
 
 -- 'stop', 'quarantine' or 'warn': a warning is a failed rule that holds nothing back.
 alter table if exists hub.gate_results add column if not exists severity text;
+-- What passed is deleted after some days.
+create index if not exists gate_results_checked_at on hub.gate_results (checked_at);
 
 -- Rows that arrived until then, as far as they were counted: what missing values are a share of. In baselines made
 -- before there was such a number it is null, and the live rows stand in for it.

@@ -44,6 +44,8 @@ _ROW_SUITES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 KEPT_DAYS = 30  # of measures that were never published
+# A live process passes some thirty suites a minute; what failed is kept for those who audit.
+PASSED_KEPT_DAYS, FAILED_KEPT_DAYS = 2, 800
 # These cannot be accepted: publishing would lose rows, choose between rows at random, or judge nothing at all.
 NOT_WAIVABLE = frozenset({"nothing_unaccounted", "one_row_per_key", "relation_is_there", "could_be_checked"})
 WAIVABLE = frozenset(
@@ -692,6 +694,10 @@ class _Run:
 
     def _write_results(self, cur: cursor) -> None:
         cur.execute("delete from hub.gate_results where run_id = %s and stage = %s", (self.run_id, self.stage))
+        cur.execute(
+            "delete from hub.gate_results where checked_at < %s and (success or checked_at < %s)",
+            (self.now - timedelta(days=PASSED_KEPT_DAYS), self.now - timedelta(days=FAILED_KEPT_DAYS)),
+        )
         execute_values(
             cur,
             """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from expectations.runner import NOTHING_DUE, Gate
+from expectations.runner import NOTHING_DUE, PASSED_KEPT_DAYS, Gate
 from expectations.tests.database import NOW, Season
 
 if TYPE_CHECKING:
@@ -405,3 +405,14 @@ def test_a_live_process_writes_pages_when_something_else_fails(server: str, publ
     assert written("r3", 2)
     assert not written("r4", 3)
     assert written("r5", 13)
+
+
+def test_what_passed_is_forgotten_and_what_failed_is_kept(published: Season, gate: RunGate) -> None:
+    published.raw_participants(1, first=900, dob=date(2090, 1, 1))
+    gate("arrivals", "r1", LATER)
+    both = "select distinct success from hub.gate_results where run_id = 'r1' order by 1"
+    assert published.ask(both) == [(False,), (True,)]
+
+    gate("arrivals", "r2", LATER + timedelta(days=PASSED_KEPT_DAYS + 1))
+
+    assert published.ask(both) == [(False,)]

@@ -182,7 +182,7 @@ class Snapshot:
         return changed
 
     def others(self, keys: Sequence[str], contents: Sequence[bytes]) -> list[int]:
-        """Mark the rows that are as they were sent last as seen; return the places of the others, of which nothing is kept.
+        """Mark rows that are as they were sent last as seen; return the places of the others, of which nothing is kept.
 
         For a look before any row is typed: what is unchanged needs no more than this.
         """

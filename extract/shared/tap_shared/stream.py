@@ -139,17 +139,13 @@ class HubStream(Stream):
         if (pages := self._page_files()) is None:
             yield from self._typed_rows(changed, tally, snapshot, is_rest=is_rest)
         elif is_rest or not self._deliver_columns(pages, changed, tally, snapshot):
-            pages.add_rows(
-                self.name, self.schema, list(self._typed_rows(changed, tally, snapshot, is_rest=is_rest))
-            )
+            pages.add_rows(self.name, self.schema, list(self._typed_rows(changed, tally, snapshot, is_rest=is_rest)))
 
     def scope_of(self, record: Record, given: Mapping[str, Any]) -> Any:
         """Return what an untyped record is counted under; override it with `check` where that changes it."""
         return given.get(self.scope_column)
 
-    def _without_unchanged(
-        self, pairs: Sequence[Pair], tally: Tallies, snapshot: Memory | Snapshot
-    ) -> Sequence[Pair]:
+    def _without_unchanged(self, pairs: Sequence[Pair], tally: Tallies, snapshot: Memory | Snapshot) -> Sequence[Pair]:
         """Count the rows that are as they were sent last and return the others; all, where that is half or more.
 
         Typing is most of a row's cost, and a list read again is mostly rows that are known.
