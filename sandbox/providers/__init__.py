@@ -5,10 +5,12 @@ from __future__ import annotations
 from sandbox.providers.chronotrack import ChronoTrack
 from sandbox.providers.common import Provider
 from sandbox.providers.haku import Haku
+from sandbox.providers.letsdothis import LetsDoThis
 from sandbox.providers.runsignup import RunSignup
 
 PROVIDERS: dict[str, type[Provider]] = {
     RunSignup.name: RunSignup,
     ChronoTrack.name: ChronoTrack,
     Haku.name: Haku,
+    LetsDoThis.name: LetsDoThis,
 }
