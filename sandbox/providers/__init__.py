@@ -6,6 +6,7 @@ from sandbox.providers.chronotrack import ChronoTrack
 from sandbox.providers.common import Provider
 from sandbox.providers.haku import Haku
 from sandbox.providers.letsdothis import LetsDoThis
+from sandbox.providers.raceroster import RaceRoster
 from sandbox.providers.runsignup import RunSignup
 
 PROVIDERS: dict[str, type[Provider]] = {
@@ -13,4 +14,5 @@ PROVIDERS: dict[str, type[Provider]] = {
     ChronoTrack.name: ChronoTrack,
     Haku.name: Haku,
     LetsDoThis.name: LetsDoThis,
+    RaceRoster.name: RaceRoster,
 }

@@ -257,13 +257,17 @@ def test_a_change_names_an_event_by_the_id_that_people_have(world: World, name: 
 def test_a_change_that_a_provider_knows_shows_at_it_and_nowhere_else(name: str, kind: str) -> None:
     world = World("tiny", 88, None, None, "all")
     provider = world.providers[name]
-    # Two distances, so that a transfer has somewhere to go; scored, so that there is a result to change.
+    # Two distances, so that a transfer has somewhere to go; scored, so that there is a result to change, or not all
+    # of them, so that there is one to post.
     partner, distance = next(
         (partner, distance)
         for partner in provider.partners()
         for distance in provider.distances(partner)
         if len(world.state.source.occasion(distance.uid // 4).distances) > 1
-        and (0 < distance.scored < distance.finishers or "post_results" not in provider.changes_known)
+        and (
+            "post_results" not in provider.changes_known
+            or (distance.scored < distance.finishers if kind == "post_results" else distance.scored > 0)
+        )
     )
     if kind == "restore":
         world.control.change({"kind": "delete", "provider": name, "event_id": provider.event_key(distance)})
