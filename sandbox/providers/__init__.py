@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sandbox.providers.chronotrack import ChronoTrack
 from sandbox.providers.common import Provider
+from sandbox.providers.copernico import Copernico
 from sandbox.providers.haku import Haku
 from sandbox.providers.letsdothis import LetsDoThis
 from sandbox.providers.raceroster import RaceRoster
@@ -15,4 +16,5 @@ PROVIDERS: dict[str, type[Provider]] = {
     Haku.name: Haku,
     LetsDoThis.name: LetsDoThis,
     RaceRoster.name: RaceRoster,
+    Copernico.name: Copernico,
 }
