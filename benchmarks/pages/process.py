@@ -35,8 +35,8 @@ class PageServer:
 
     def settings(self, provider: str, partner: int) -> dict[str, Any]:
         """Return a tap's settings for one partner's account."""
-        # The budget is one of calls an hour: none here, or it would be what is measured.
-        common = {"timing_partner_id": partner, "calls_per_hour": 100_000_000, "budget_max_wait": 600}
+        # No limit of calls an hour, or it would be what is measured.
+        common = {"timing_partner_id": partner, "calls_per_hour": 0}
         if provider == CHRONOTRACK:
             return common | {
                 "api_url": f"{self.address}/chronotrack/api",

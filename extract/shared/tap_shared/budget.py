@@ -62,9 +62,9 @@ class Budget:
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Open the counter that every process with this credential shares."""
-        if calls_per_hour < 1:
-            raise ValueError("calls_per_hour must be at least 1")
+        """Open the counter that every process with this credential shares; 0 calls an hour is no limit."""
+        if calls_per_hour < 0:
+            raise ValueError("calls_per_hour must not be negative")
         place = private_folder(Path(folder) if folder else default_folder())
         # Never the credential itself: file names end up in listings, logs and backups.
         name = hashlib.blake2b(credential.encode(), digest_size=12, person=b"tap budget").hexdigest()
@@ -94,7 +94,7 @@ class Budget:
             connection.execute(f"create table if not exists {TABLE} (name varchar, item_timestamp integer)")
             connection.execute(f"create index if not exists {TABLE}_at on {TABLE} (item_timestamp)")
             connection.commit()
-        return SQLiteBucket([Rate(self.calls_per_hour, Duration.HOUR)], connection, TABLE)
+        return SQLiteBucket([Rate(self.calls_per_hour or 1, Duration.HOUR)], connection, TABLE)
 
     def used(self) -> int:
         """Return how many calls the last hour holds, over all processes."""
@@ -121,7 +121,7 @@ class Budget:
     def _count(self) -> None:
         """Put one call into the hour, or say when there is room."""
         waited = 0.0
-        while (wait := self._try()) > 0:
+        while self.calls_per_hour and (wait := self._try()) > 0:
             if waited + wait > self.max_wait:
                 go_on = datetime.fromtimestamp(self._now() + wait, UTC)
                 raise BudgetExhausted(

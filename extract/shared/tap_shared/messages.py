@@ -27,7 +27,8 @@ class HubWriter(SimpleSingerWriter):
 
     def serialize_message(self, message: Message) -> str:
         """Return the message as a line of JSON."""
-        content = message.to_dict()
+        # The SDK's own way copies every value of every partition first.
+        content = {"type": "STATE", "value": message.value} if isinstance(message, StateMessage) else message.to_dict()
         try:
             return orjson.dumps(content).decode()
         except TypeError:

@@ -48,7 +48,7 @@ def common_settings(*, api_url: str, calls_per_hour: int) -> list[th.Property]:
             "calls_per_hour",
             th.IntegerType,
             default=calls_per_hour,
-            description="Calls an hour that this credential may make, over all processes on this machine.",
+            description="Calls an hour that this credential may make, over all processes of this machine; 0: no limit.",
         ),
         th.Property(
             "budget_dir",
@@ -235,10 +235,10 @@ class HubTap(Tap):
             yield "timing_partner_id must be positive"
         if not str(config.get("api_url") or "").startswith(("http://", "https://")):
             yield "api_url must begin with https:// or http://"
-        for name in ("calls_per_hour", "max_tries", "request_timeout"):
+        for name in ("max_tries", "request_timeout"):
             if config[name] <= 0:
                 yield f"{name} must be positive"
-        for name in ("settle_days", "backoff_base", "budget_max_wait"):
+        for name in ("calls_per_hour", "settle_days", "backoff_base", "budget_max_wait"):
             if config[name] < 0:
                 yield f"{name} must not be negative"
         if config.get("start_date"):

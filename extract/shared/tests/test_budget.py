@@ -242,3 +242,12 @@ def test_counting_costs_little(tmp_path):
 
     print(f"{each * 1e6:.0f} us a call")
     assert each < 0.005
+
+
+def test_no_limit_counts_nothing_and_stops_nobody(tmp_path):
+    budget = Budget("free", 0, folder=tmp_path, in_flight=2, max_wait=0)
+
+    spend(budget, 50)
+
+    assert budget.calls_made == 50
+    assert budget.used() == 0

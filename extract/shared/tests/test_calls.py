@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 from tap_shared.errors import TapFailed
-from tap_shared.http import parse_json
+from tap_shared.http import _Session, parse_json
 from tap_shared.redaction import redact, safe_url
 from toy import SECRET, says
 
@@ -188,3 +188,19 @@ def test_the_date_of_a_retry_is_read_against_the_providers_clock(make_tap):
 
     assert tap.client.retry_after(headers) == 7.0
     tap.close()
+
+
+def test_a_proxy_of_the_environment_is_asked_of_once_for_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "inside.example")
+    session = _Session()
+
+    def proxies(url: str) -> dict[str, str]:
+        return dict(session.merge_environment_settings(url, {}, None, None, None)["proxies"])
+
+    assert proxies("https://outside.example/a") == {"https": "http://proxy.example:3128"} | proxies(
+        "https://outside.example/a"
+    )
+    assert "https" not in proxies("https://inside.example/a")
+    monkeypatch.delenv("HTTPS_PROXY")
+    assert proxies("https://outside.example/b")["https"] == "http://proxy.example:3128"

@@ -23,7 +23,7 @@ TOY = [sys.executable, str(Path(__file__).parent / "toy.py")]
         pytest.param({"timing_partner_id": 0}, "setting timing_partner_id must be positive", id="not positive"),
         pytest.param({"timing_partner_id": "x"}, "setting timing_partner_id must be a whole number", id="no number"),
         pytest.param({"api_url": "example.org"}, "setting api_url must begin with", id="no address"),
-        pytest.param({"calls_per_hour": 0}, "setting calls_per_hour must be positive", id="no calls"),
+        pytest.param({"calls_per_hour": -1}, "setting calls_per_hour must not be negative", id="no calls"),
         pytest.param({"settle_days": -1}, "setting settle_days must not be negative", id="negative days"),
         pytest.param({"start_date": "soon"}, "setting start_date must be a date", id="no date"),
     ],

@@ -136,7 +136,7 @@ def test_missing_settings_are_named_before_any_call(season, make_tap, way):
         ({"page_size": 0}, "page_size"),
         ({"page_size": 1001}, "page_size"),
         ({"whole_read_minutes": -1}, "whole_read_minutes"),
-        ({"calls_per_hour": 0}, "calls_per_hour"),
+        ({"calls_per_hour": -1}, "calls_per_hour"),
         ({"timing_partner_id": None}, "timing_partner_id"),
         ({"api_url": "ctlive"}, "api_url"),
     ],
