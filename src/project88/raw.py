@@ -22,7 +22,7 @@ from project88.errors import ActionNeeded
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
-PROVIDERS = ("runsignup", "chronotrack")
+PROVIDERS = ("runsignup", "chronotrack", "letsdothis")
 """Providers whose taps exist so far."""
 
 # Columns that say when and by which run a row was read. A row in which nothing else differs has not changed.
@@ -43,6 +43,9 @@ INDEXES: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
     ("runsignup", "events"): (("timing_partner_id", "race_id"),),
     ("runsignup", "results"): (("timing_partner_id", "registration_id"),),
     ("chronotrack", "intervals"): (("timing_partner_id", "race_id"),),
+    ("letsdothis", "races"): (("timing_partner_id", "occurrence_id"),),
+    ("letsdothis", "participants"): (("timing_partner_id", "occurrence_id"), ("timing_partner_id", "application_id")),
+    ("letsdothis", "applications"): (("timing_partner_id", "occurrence_id"),),
 }
 
 TRIGGER_FUNCTIONS = """

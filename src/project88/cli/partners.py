@@ -104,7 +104,8 @@ def connection_add(partner_slug: str, provider: str, account: str, values: tuple
                 raise ActionNeeded(
                     f"no credentials: set {prefix}… in the environment (see extract/tap-{provider}/README.md)"
                 )
-            wanted = ("api_key", "api_secret") if provider == "runsignup" else ("password",)
+            asked = {"runsignup": ("api_key", "api_secret"), "letsdothis": ("api_key",)}
+            wanted = asked.get(provider, ("password",))
             secrets = {name: click.prompt(name, hide_input=True) for name in wanted}
         connections.save(
             opened,
