@@ -141,6 +141,17 @@ class Snapshot:
         """Return how many rows this read has met and delivered that were not there before."""
         return len((self._seen & self._sent.keys()) - self._before.keys())
 
+    @property
+    def met(self) -> set[str]:
+        """Return the rows that this read has met and that were not refused."""
+        return self._seen & self._sent.keys()
+
+    @property
+    def moved(self) -> set[str]:
+        """Return the rows that this read has met as new or changed."""
+        before = {} if self.send_all else self._before
+        return {key for key, digest in self._sent.items() if before.get(key) != digest}
+
     def unseen(self) -> list[str]:
         """Return the rows of the last read that this one has not met."""
         return sorted(self._before.keys() - self._seen)

@@ -257,6 +257,21 @@ def test_whatever_is_read_the_target_ends_with_what_the_provider_holds(reads):
         missing = (was_missing - back) | set(vanished)
 
 
+def test_it_tells_which_rows_were_met_and_which_of_them_moved():
+    state, _, _ = read(None, {"same": {"n": 1}, "other": {"n": 1}, "refused": {"n": 1}, "away": {"n": 1}})
+    snapshot = Snapshot.from_state(state)
+
+    snapshot.changed("same", {"n": 1})
+    snapshot.changed("other", {"n": 2})
+    snapshot.changed("new", {"n": 1})
+    snapshot.keep("refused")
+
+    assert snapshot.met == {"same", "other", "new"}
+    assert snapshot.moved == {"other", "new"}
+    snapshot.send_all = True
+    assert snapshot.moved == {"same", "other", "new"}
+
+
 def test_sixty_thousand_rows_are_cheap():
     rows = {
         f"{81_000_000 + number * 7}/{number % 5 + 311}": {

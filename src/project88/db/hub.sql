@@ -37,7 +37,8 @@ insert into hub.providers (id, provider_name, provider_type, api_base_url, rate_
 values
 (1, 'chronotrack', 'scoring', 'https://api.chronotrack.com/api', 5000),
 (2, 'runsignup', 'registration', 'https://api.runsignup.com/rest', 1000),
-(6, 'letsdothis', 'registration', 'https://api.letsdothis.com/v0', 1000)
+(6, 'letsdothis', 'registration', 'https://api.letsdothis.com/v0', 1000),
+(4, 'haku', 'registration', 'https://api.hakuapp.com', 500)
 on conflict do nothing;
 
 create table if not exists hub.connections (
