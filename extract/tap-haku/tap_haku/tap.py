@@ -116,7 +116,8 @@ class TapHaku(HubTap):
         """Tell whether the hour has room for a call about a single registration."""
         most = self.config["calls_per_hour"]
         kept = min(self.config["calls_for_lists"], most // 2)
-        return self.client.budget.used() < most - kept
+        # 0 is no limit.
+        return not most or self.client.budget.used() < most - kept
 
     def new_client(self, **common: Any) -> Client:
         """Return a client that signs in as the settings say."""

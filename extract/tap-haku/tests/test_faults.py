@@ -167,7 +167,8 @@ def test_a_kill_between_any_two_lines_loses_and_doubles_nothing(season, run):
 
     for cut in range(0, len(lines), max(1, len(lines) // 12)):
         states = [m["value"] for m in lines[:cut] if m["type"] == "STATE"]
-        again = run(states[-1] if states else None)
+        # So many runs would be too many calls for an hour.
+        again = run(states[-1] if states else None, calls_per_hour=0)
         for stream in STREAMS:
             keys = {repr(m["record"]["record"]) for m in lines[:cut] if m.get("stream") == stream and "record" in m}
             keys |= {repr(row["record"]) for row in again.rows(stream)}
