@@ -22,7 +22,7 @@ from project88.errors import ActionNeeded
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
-PROVIDERS = ("runsignup", "chronotrack", "letsdothis", "haku")
+PROVIDERS = ("runsignup", "chronotrack", "letsdothis", "haku", "raceroster")
 """Providers whose taps exist so far."""
 
 # Columns that say when and by which run a row was read. A row in which nothing else differs has not changed.
@@ -46,6 +46,7 @@ INDEXES: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
     ("letsdothis", "races"): (("timing_partner_id", "occurrence_id"),),
     ("letsdothis", "participants"): (("timing_partner_id", "occurrence_id"), ("timing_partner_id", "application_id")),
     ("letsdothis", "applications"): (("timing_partner_id", "occurrence_id"),),
+    ("raceroster", "participants"): (("timing_partner_id", "sub_event_id"),),
 }
 
 TRIGGER_FUNCTIONS = """

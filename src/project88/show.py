@@ -24,6 +24,10 @@ STREAM_RELATIONS = {
     ("chronotrack", "brackets"): "unified_divisions",
     ("chronotrack", "intervals"): "unified_timing_points",
     ("chronotrack", "results"): "unified_results",
+    ("raceroster", "events"): "unified_events",
+    ("raceroster", "sub_events"): "unified_races",
+    ("raceroster", "participants"): "unified_participants",
+    ("raceroster", "results"): "unified_results",
 }
 
 PUBLISHED = """
