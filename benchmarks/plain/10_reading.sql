@@ -26,62 +26,262 @@ from raw_chronotrack.brackets;
 
 create view stg_chronotrack__entries as
 select
-    -- keys
-    'chronotrack' as source_provider,
-    timing_partner_id,
-    -- As sent and under no function: results find their entry by the raw table's primary key.
-    entry_id as participant_id,
-    event_id,
-    nullif(trim(race_id), '') as race_id,
-    nullif(trim(athlete_id), '') as athlete_id,
-    nullif(trim(entry_external_id), '') as external_id,
-    -- facts
-    nullif(trim(entry_name), '') as entry_name,
-    nullif(trim(entry_type), '') as entry_type,
-    nullif(trim(entry_status), '') as status_as_sent,
-    nullif(trim(regexp_replace(athlete_first_name, '[\s\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+', ' ', 'g')), '') as first_name,
-    nullif(trim(regexp_replace(athlete_last_name, '[\s\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+', ' ', 'g')), '') as last_name,
-    nullif(trim(athlete_email), '') as email_as_sent,
-    -- ChronoTrack invents an address (none+…) where an entry came without one.
-    case when athlete_email not ilike 'none+%' then lower(nullif(trim(athlete_email), '')) end as email,
-    nullif(trim(athlete_home_phone), '') as home_phone,
-    nullif(trim(athlete_mobile_phone), '') as mobile_phone,
-    nullif(trim(athlete_sex), '') as gender_as_sent,
-    case upper(trim(athlete_sex))
-        when 'F' then 'F'
-        when 'FEMALE' then 'F'
-        when 'W' then 'F'
-        when 'M' then 'M'
-        when 'MALE' then 'M'
-        when 'X' then 'X'
-        when 'NB' then 'X'
-        when 'NON-BINARY' then 'X'
-        when 'NONBINARY' then 'X'
-        when 'U' then 'U'
-        when 'UNDISCLOSED' then 'U'
-        when 'PREFER NOT TO SAY' then 'U'
-    end as gender,
-    athlete_birthdate as birth_date,
-    case when entry_race_age between -2147483648 and 2147483647 then entry_race_age::int end as age_as_sent,
-    nullif(trim(entry_bib), '') as bib_number,
-    nullif(trim(location_street), '') as street,
-    nullif(trim(location_city), '') as city,
-    nullif(trim(location_region), '') as state,
-    nullif(trim(location_postal_code), '') as postal_code,
-    nullif(trim(location_country), '') as country,
-    nullif(trim(bracket_name), '') as division,
-    nullif(trim(wave_name), '') as wave,
-    nullif(trim(race_name), '') as race_name,
-    nullif(trim(reg_choice_id), '') as reg_choice_id,
-    nullif(trim(reg_choice_name), '') as reg_choice_name,
-    nullif(trim(team_id), '') as team_id,
-    nullif(trim(regexp_replace(team_name, '[\s\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+', ' ', 'g')), '') as team_name,
-    -- timestamps
-    read_at,
-    changed_at,
-    inserted_xid,
-    changed_xid
-from raw_chronotrack.entries;
+    *,
+    (
+        select
+            case
+                when translate(sent.phone, ' -.()', '') ~ (sent.region ->> 'as_dialled')
+                    then
+                        '+' || (sent.region ->> 'calling_code')
+                        || case
+                            when starts_with(translate(sent.phone, ' -.()', ''), sent.region ->> 'inland_digits')
+                                then substr(translate(sent.phone, ' -.()', ''), length(sent.region ->> 'inland_digits') + 1)
+                            else translate(sent.phone, ' -.()', '')
+                        end
+                when sent.phone is not null then (
+        select
+            case
+                -- Or where the regions that share the code have it: an American in Jamaica writes no plus either.
+                when
+                    stripped.digits ~ (stripped.region ->> 'number_pattern')
+                    or stripped.digits ~ (
+                        stripped.of_all -> (stripped.region ->> 'calling_code') ->> 'number_pattern'
+                    )
+                    then '+' || (stripped.region ->> 'calling_code') || stripped.digits
+            end
+        from (
+            -- The prefix that is dialled inland only, where what is left is a number.
+            select
+                known.of_all,
+                known.region,
+                case
+        when known.region ->> 'prefix_inland' is null or known.digits !~ (known.region ->> 'prefix_inland') then known.digits
+        when
+            known.digits ~ (known.region ->> 'number_pattern')
+            and regexp_replace(
+            known.digits,
+            known.region ->> 'prefix_inland',
+            case
+                when (regexp_match(known.digits, known.region ->> 'prefix_inland'))[
+                    array_length(regexp_match(known.digits, known.region ->> 'prefix_inland'), 1)
+                ] is not null
+                    then coalesce(known.region ->> 'prefix_becomes', '')
+                else ''
+            end
+        ) !~ (known.region ->> 'number_pattern')
+            then known.digits
+        else regexp_replace(
+            known.digits,
+            known.region ->> 'prefix_inland',
+            case
+                when (regexp_match(known.digits, known.region ->> 'prefix_inland'))[
+                    array_length(regexp_match(known.digits, known.region ->> 'prefix_inland'), 1)
+                ] is not null
+                    then coalesce(known.region ->> 'prefix_becomes', '')
+                else ''
+            end
+        )
+    end as digits
+            from (
+                -- A number that begins with the country's own code, without the plus.
+                select
+                    own.of_all,
+                    case when own.is_with_code then own.of_all -> (own.region ->> 'calling_code') else own.region end
+                        as region,
+                    case when own.is_with_code then own.without_code else own.digits end as digits
+                from (
+                    select
+                        placed.*,
+                        not placed.is_abroad
+                        and starts_with(placed.digits, placed.region ->> 'calling_code')
+                        and (
+                            length(placed.digits) > (placed.region ->> 'longest')::int
+                            or (
+                                placed.digits !~ (placed.region ->> 'number_pattern')
+                                and placed.without_code ~ (placed.region ->> 'number_pattern')
+                            )
+                        ) as is_with_code
+                    from (
+                        select
+                            coded.of_all,
+                            coded.region,
+                            coded.is_abroad,
+                            case
+                                when coded.is_abroad then substr(coded.digits, length(coded.region ->> 'calling_code') + 1)
+                                else coded.digits
+                            end as digits,
+                            case
+                                when
+                                    not coded.is_abroad
+                                    and starts_with(coded.digits, coded.region ->> 'calling_code')
+                                    then case
+        when coded.region ->> 'prefix_inland' is null or substr(coded.digits, length(coded.region ->> 'calling_code') + 1) !~ (coded.region ->> 'prefix_inland') then substr(coded.digits, length(coded.region ->> 'calling_code') + 1)
+        when
+            substr(coded.digits, length(coded.region ->> 'calling_code') + 1) ~ (coded.region ->> 'number_pattern')
+            and regexp_replace(
+            substr(coded.digits, length(coded.region ->> 'calling_code') + 1),
+            coded.region ->> 'prefix_inland',
+            case
+                when (regexp_match(substr(coded.digits, length(coded.region ->> 'calling_code') + 1), coded.region ->> 'prefix_inland'))[
+                    array_length(regexp_match(substr(coded.digits, length(coded.region ->> 'calling_code') + 1), coded.region ->> 'prefix_inland'), 1)
+                ] is not null
+                    then coalesce(coded.region ->> 'prefix_becomes', '')
+                else ''
+            end
+        ) !~ (coded.region ->> 'number_pattern')
+            then substr(coded.digits, length(coded.region ->> 'calling_code') + 1)
+        else regexp_replace(
+            substr(coded.digits, length(coded.region ->> 'calling_code') + 1),
+            coded.region ->> 'prefix_inland',
+            case
+                when (regexp_match(substr(coded.digits, length(coded.region ->> 'calling_code') + 1), coded.region ->> 'prefix_inland'))[
+                    array_length(regexp_match(substr(coded.digits, length(coded.region ->> 'calling_code') + 1), coded.region ->> 'prefix_inland'), 1)
+                ] is not null
+                    then coalesce(coded.region ->> 'prefix_becomes', '')
+                else ''
+            end
+        )
+    end
+                            end as without_code
+                        from (
+                            -- No code of a country begins another.
+                            select
+                                dialled.of_all,
+                                dialled.is_abroad,
+                                dialled.digits,
+                                case
+                                    when dialled.is_abroad
+                                        then coalesce(
+                                            dialled.of_all -> left(dialled.digits, 1),
+                                            dialled.of_all -> left(dialled.digits, 2),
+                                            dialled.of_all -> left(dialled.digits, 3)
+                                        )
+                                    else dialled.region
+                                end as region
+                            from (
+                                select
+                                    written.of_all,
+                                    written.region,
+                                    starts_with(written.number, '+')
+                                    or coalesce(written.number ~ (written.region ->> 'prefix_abroad'), false)
+                                        as is_abroad,
+                                    case
+                                        when starts_with(written.number, '+') then substr(written.number, 2)
+                                        else regexp_replace(
+                                            written.number, coalesce(written.region ->> 'prefix_abroad', '^'), ''
+                                        )
+                                    end as digits
+                                from (
+                                    select
+                                        sent.of_all,
+                                        sent.region,
+                                        regexp_replace(
+                                            -- An extension behind it is not part of the number.
+                                            regexp_replace(
+                                                normalize(sent.phone, nfkc),
+                                                '[\s,;]*(x|ext\.?|extension|#|;ext=)[\s.:]*[0-9]{1,7}\s*$',
+                                                '',
+                                                'i'
+                                            ),
+                                            -- And what people put between digits; a plus before 00 is one too many.
+                                            '[\s()\[\]./~\u00ad\u2010-\u2015\u2212\u200b\u2060-]+|[+](?=\s*00)',
+                                            '',
+                                            'g'
+                                        ) as number
+                                    limit 1
+                                ) as written
+                                where written.number ~ '^[+]?[0-9]{4,18}$'
+                                offset 0
+                            ) as dialled
+                            offset 0
+                        ) as coded
+                        offset 0
+                    ) as placed
+                    offset 0
+                ) as own
+                offset 0
+            ) as known
+            offset 0
+        ) as stripped
+    )
+            end
+        from (
+            select
+                phone_as_sent as phone,
+                regions.of_all -> country as region,
+                regions.of_all
+            from (select (
+            select jsonb_object_agg(keys.name, to_jsonb(regions.*))
+            from seeds.phone_regions as regions
+            cross join lateral (
+                values (regions.region), (case when regions.region = regions.main_region then regions.calling_code end)
+            ) as keys (name)
+            where keys.name is not null
+        ) as of_all) as regions
+            offset 0
+        ) as sent
+    ) as phone
+from (
+    select
+        -- keys
+        'chronotrack' as source_provider,
+        timing_partner_id,
+        -- As sent and under no function: results find their entry by the raw table's primary key.
+        entry_id as participant_id,
+        event_id,
+        nullif(trim(race_id), '') as race_id,
+        nullif(trim(athlete_id), '') as athlete_id,
+        nullif(trim(entry_external_id), '') as external_id,
+        -- facts
+        nullif(trim(entry_name), '') as entry_name,
+        nullif(trim(entry_type), '') as entry_type,
+        nullif(trim(entry_status), '') as status_as_sent,
+        nullif(trim(regexp_replace(athlete_first_name, '[\s\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+', ' ', 'g')), '') as first_name,
+        nullif(trim(regexp_replace(athlete_last_name, '[\s\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+', ' ', 'g')), '') as last_name,
+        nullif(trim(athlete_email), '') as email_as_sent,
+        -- ChronoTrack invents an address (none+…) where an entry came without one.
+        case when athlete_email not ilike 'none+%' then lower(nullif(trim(athlete_email), '')) end as email,
+        nullif(trim(athlete_home_phone), '') as home_phone,
+        nullif(trim(athlete_mobile_phone), '') as mobile_phone,
+        coalesce(nullif(trim(athlete_mobile_phone), ''), nullif(trim(athlete_home_phone), '')) as phone_as_sent,
+        nullif(trim(athlete_sex), '') as gender_as_sent,
+        case upper(trim(athlete_sex))
+            when 'F' then 'F'
+            when 'FEMALE' then 'F'
+            when 'W' then 'F'
+            when 'M' then 'M'
+            when 'MALE' then 'M'
+            when 'X' then 'X'
+            when 'NB' then 'X'
+            when 'NON-BINARY' then 'X'
+            when 'NONBINARY' then 'X'
+            when 'U' then 'U'
+            when 'UNDISCLOSED' then 'U'
+            when 'PREFER NOT TO SAY' then 'U'
+        end as gender,
+        athlete_birthdate as birth_date,
+        case when entry_race_age between -2147483648 and 2147483647 then entry_race_age::int end as age_as_sent,
+        nullif(trim(entry_bib), '') as bib_number,
+        nullif(trim(location_street), '') as street,
+        nullif(trim(location_city), '') as city,
+        nullif(trim(location_region), '') as state,
+        nullif(trim(location_postal_code), '') as postal_code,
+        nullif(trim(location_country), '') as country_as_sent,
+        ( select codes.country_alpha_2 from seeds.country_codes as codes where codes.country_as_written = upper(replace(trim(location_country), '.', '')) ) as country,
+        nullif(trim(bracket_name), '') as division,
+        nullif(trim(wave_name), '') as wave,
+        nullif(trim(race_name), '') as race_name,
+        nullif(trim(reg_choice_id), '') as reg_choice_id,
+        nullif(trim(reg_choice_name), '') as reg_choice_name,
+        nullif(trim(team_id), '') as team_id,
+        nullif(trim(regexp_replace(team_name, '[\s\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+', ' ', 'g')), '') as team_name,
+        -- timestamps
+        read_at,
+        changed_at,
+        inserted_xid,
+        changed_xid
+    from raw_chronotrack.entries
+) as renamed;
 
 create view stg_chronotrack__events as
 select
@@ -95,7 +295,8 @@ select
     event_is_published as is_published,
     nullif(trim(location_city), '') as city,
     nullif(trim(location_region), '') as state,
-    nullif(trim(location_country), '') as country,
+    nullif(trim(location_country), '') as country_as_sent,
+    ( select codes.country_alpha_2 from seeds.country_codes as codes where codes.country_as_written = upper(replace(trim(location_country), '.', '')) ) as country,
     nullif(trim(location_time_zone), '') as time_zone,
     -- timestamps
     event_start_time as starts_at,
@@ -246,7 +447,8 @@ from (
         nullif(trim(results_hometown), '') as hometown,
         nullif(trim(results_city), '') as city,
         nullif(trim(results_state_code), '') as state,
-        nullif(trim(results_country_code), '') as country,
+        nullif(trim(results_country_code), '') as country_as_sent,
+        ( select codes.country_alpha_2 from seeds.country_codes as codes where codes.country_as_written = upper(replace(trim(results_country_code), '.', '')) ) as country,
         nullif(trim(results_race_name), '') as race_name,
         nullif(trim(results_bracket_name), '') as bracket_name,
         nullif(trim(results_primary_bracket_name), '') as primary_bracket_name,
@@ -344,6 +546,200 @@ from raw_runsignup.events;
 create view stg_runsignup__participants as
 select
     *,
+    (
+        select
+            case
+                when translate(sent.phone, ' -.()', '') ~ (sent.region ->> 'as_dialled')
+                    then
+                        '+' || (sent.region ->> 'calling_code')
+                        || case
+                            when starts_with(translate(sent.phone, ' -.()', ''), sent.region ->> 'inland_digits')
+                                then substr(translate(sent.phone, ' -.()', ''), length(sent.region ->> 'inland_digits') + 1)
+                            else translate(sent.phone, ' -.()', '')
+                        end
+                when sent.phone is not null then (
+        select
+            case
+                -- Or where the regions that share the code have it: an American in Jamaica writes no plus either.
+                when
+                    stripped.digits ~ (stripped.region ->> 'number_pattern')
+                    or stripped.digits ~ (
+                        stripped.of_all -> (stripped.region ->> 'calling_code') ->> 'number_pattern'
+                    )
+                    then '+' || (stripped.region ->> 'calling_code') || stripped.digits
+            end
+        from (
+            -- The prefix that is dialled inland only, where what is left is a number.
+            select
+                known.of_all,
+                known.region,
+                case
+        when known.region ->> 'prefix_inland' is null or known.digits !~ (known.region ->> 'prefix_inland') then known.digits
+        when
+            known.digits ~ (known.region ->> 'number_pattern')
+            and regexp_replace(
+            known.digits,
+            known.region ->> 'prefix_inland',
+            case
+                when (regexp_match(known.digits, known.region ->> 'prefix_inland'))[
+                    array_length(regexp_match(known.digits, known.region ->> 'prefix_inland'), 1)
+                ] is not null
+                    then coalesce(known.region ->> 'prefix_becomes', '')
+                else ''
+            end
+        ) !~ (known.region ->> 'number_pattern')
+            then known.digits
+        else regexp_replace(
+            known.digits,
+            known.region ->> 'prefix_inland',
+            case
+                when (regexp_match(known.digits, known.region ->> 'prefix_inland'))[
+                    array_length(regexp_match(known.digits, known.region ->> 'prefix_inland'), 1)
+                ] is not null
+                    then coalesce(known.region ->> 'prefix_becomes', '')
+                else ''
+            end
+        )
+    end as digits
+            from (
+                -- A number that begins with the country's own code, without the plus.
+                select
+                    own.of_all,
+                    case when own.is_with_code then own.of_all -> (own.region ->> 'calling_code') else own.region end
+                        as region,
+                    case when own.is_with_code then own.without_code else own.digits end as digits
+                from (
+                    select
+                        placed.*,
+                        not placed.is_abroad
+                        and starts_with(placed.digits, placed.region ->> 'calling_code')
+                        and (
+                            length(placed.digits) > (placed.region ->> 'longest')::int
+                            or (
+                                placed.digits !~ (placed.region ->> 'number_pattern')
+                                and placed.without_code ~ (placed.region ->> 'number_pattern')
+                            )
+                        ) as is_with_code
+                    from (
+                        select
+                            coded.of_all,
+                            coded.region,
+                            coded.is_abroad,
+                            case
+                                when coded.is_abroad then substr(coded.digits, length(coded.region ->> 'calling_code') + 1)
+                                else coded.digits
+                            end as digits,
+                            case
+                                when
+                                    not coded.is_abroad
+                                    and starts_with(coded.digits, coded.region ->> 'calling_code')
+                                    then case
+        when coded.region ->> 'prefix_inland' is null or substr(coded.digits, length(coded.region ->> 'calling_code') + 1) !~ (coded.region ->> 'prefix_inland') then substr(coded.digits, length(coded.region ->> 'calling_code') + 1)
+        when
+            substr(coded.digits, length(coded.region ->> 'calling_code') + 1) ~ (coded.region ->> 'number_pattern')
+            and regexp_replace(
+            substr(coded.digits, length(coded.region ->> 'calling_code') + 1),
+            coded.region ->> 'prefix_inland',
+            case
+                when (regexp_match(substr(coded.digits, length(coded.region ->> 'calling_code') + 1), coded.region ->> 'prefix_inland'))[
+                    array_length(regexp_match(substr(coded.digits, length(coded.region ->> 'calling_code') + 1), coded.region ->> 'prefix_inland'), 1)
+                ] is not null
+                    then coalesce(coded.region ->> 'prefix_becomes', '')
+                else ''
+            end
+        ) !~ (coded.region ->> 'number_pattern')
+            then substr(coded.digits, length(coded.region ->> 'calling_code') + 1)
+        else regexp_replace(
+            substr(coded.digits, length(coded.region ->> 'calling_code') + 1),
+            coded.region ->> 'prefix_inland',
+            case
+                when (regexp_match(substr(coded.digits, length(coded.region ->> 'calling_code') + 1), coded.region ->> 'prefix_inland'))[
+                    array_length(regexp_match(substr(coded.digits, length(coded.region ->> 'calling_code') + 1), coded.region ->> 'prefix_inland'), 1)
+                ] is not null
+                    then coalesce(coded.region ->> 'prefix_becomes', '')
+                else ''
+            end
+        )
+    end
+                            end as without_code
+                        from (
+                            -- No code of a country begins another.
+                            select
+                                dialled.of_all,
+                                dialled.is_abroad,
+                                dialled.digits,
+                                case
+                                    when dialled.is_abroad
+                                        then coalesce(
+                                            dialled.of_all -> left(dialled.digits, 1),
+                                            dialled.of_all -> left(dialled.digits, 2),
+                                            dialled.of_all -> left(dialled.digits, 3)
+                                        )
+                                    else dialled.region
+                                end as region
+                            from (
+                                select
+                                    written.of_all,
+                                    written.region,
+                                    starts_with(written.number, '+')
+                                    or coalesce(written.number ~ (written.region ->> 'prefix_abroad'), false)
+                                        as is_abroad,
+                                    case
+                                        when starts_with(written.number, '+') then substr(written.number, 2)
+                                        else regexp_replace(
+                                            written.number, coalesce(written.region ->> 'prefix_abroad', '^'), ''
+                                        )
+                                    end as digits
+                                from (
+                                    select
+                                        sent.of_all,
+                                        sent.region,
+                                        regexp_replace(
+                                            -- An extension behind it is not part of the number.
+                                            regexp_replace(
+                                                normalize(sent.phone, nfkc),
+                                                '[\s,;]*(x|ext\.?|extension|#|;ext=)[\s.:]*[0-9]{1,7}\s*$',
+                                                '',
+                                                'i'
+                                            ),
+                                            -- And what people put between digits; a plus before 00 is one too many.
+                                            '[\s()\[\]./~\u00ad\u2010-\u2015\u2212\u200b\u2060-]+|[+](?=\s*00)',
+                                            '',
+                                            'g'
+                                        ) as number
+                                    limit 1
+                                ) as written
+                                where written.number ~ '^[+]?[0-9]{4,18}$'
+                                offset 0
+                            ) as dialled
+                            offset 0
+                        ) as coded
+                        offset 0
+                    ) as placed
+                    offset 0
+                ) as own
+                offset 0
+            ) as known
+            offset 0
+        ) as stripped
+    )
+            end
+        from (
+            select
+                phone_as_sent as phone,
+                regions.of_all -> country as region,
+                regions.of_all
+            from (select (
+            select jsonb_object_agg(keys.name, to_jsonb(regions.*))
+            from seeds.phone_regions as regions
+            cross join lateral (
+                values (regions.region), (case when regions.region = regions.main_region then regions.calling_code end)
+            ) as keys (name)
+            where keys.name is not null
+        ) as of_all) as regions
+            offset 0
+        ) as sent
+    ) as phone,
     nullif(
         array_remove(
             array[
@@ -371,7 +767,7 @@ from (
         nullif(trim(regexp_replace(middle_name, '[\s\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+', ' ', 'g')), '') as middle_name,
         nullif(trim(regexp_replace(last_name, '[\s\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+', ' ', 'g')), '') as last_name,
         lower(nullif(trim(email), '')) as email,
-        nullif(trim(phone), '') as phone,
+        nullif(trim(phone), '') as phone_as_sent,
         nullif(trim(gender), '') as gender_as_sent,
         case upper(trim(gender))
         when 'F' then 'F'
@@ -395,7 +791,8 @@ from (
         nullif(trim(city), '') as city,
         nullif(trim(state), '') as state,
         nullif(trim(zipcode), '') as postal_code,
-        nullif(trim(country_code), '') as country,
+        nullif(trim(country_code), '') as country_as_sent,
+        ( select codes.country_alpha_2 from seeds.country_codes as codes where codes.country_as_written = upper(replace(trim(country_code), '.', '')) ) as country,
         nullif(trim(profile_image_url), '') as profile_image_url,
         team_id::text as team_id,
         nullif(trim(regexp_replace(team_name, '[\s\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+', ' ', 'g')), '') as team_name,
@@ -442,7 +839,8 @@ select
     nullif(trim(city), '') as city,
     nullif(trim(state), '') as state,
     nullif(trim(zipcode), '') as postal_code,
-    nullif(trim(country_code), '') as country,
+    nullif(trim(country_code), '') as country_as_sent,
+    ( select codes.country_alpha_2 from seeds.country_codes as codes where codes.country_as_written = upper(replace(trim(country_code), '.', '')) ) as country,
     -- timestamps
     created as created_at,
     last_modified as updated_at,
@@ -537,7 +935,8 @@ from (
         nullif(trim(record #>> '{user,address,city}'), '') as city,
         nullif(trim(record #>> '{user,address,state}'), '') as state,
         nullif(trim(record #>> '{user,address,zipcode}'), '') as postal_code,
-        nullif(trim(record #>> '{user,address,country_code}'), '') as country,
+        nullif(trim(record #>> '{user,address,country_code}'), '') as country_as_sent,
+        ( select codes.country_alpha_2 from seeds.country_codes as codes where codes.country_as_written = upper(replace(trim(record #>> '{user,address,country_code}'), '.', '')) ) as country,
         nullif(trim(record ->> 'race_fee'), '') as race_fee_as_sent,
         case
         when (record ->> 'race_fee') ~ '^ *(- *\$?|\$ *-?)? *(\d{1,3}(,\d{3})+|\d+)(\.\d+)? *$'
@@ -624,7 +1023,8 @@ from (
         case when age between -2147483648 and 2147483647 then age::int end as age_as_sent,
         nullif(trim(city), '') as city,
         nullif(trim(state), '') as state,
-        nullif(trim(country_code), '') as country,
+        nullif(trim(country_code), '') as country_as_sent,
+        ( select codes.country_alpha_2 from seeds.country_codes as codes where codes.country_as_written = upper(replace(trim(country_code), '.', '')) ) as country,
         nullif(trim(chip_time), '') as chip_time_as_sent,
         case
         when chip_time ~ '^\s*\d{1,3}:[0-5]\d:[0-5]\d(\.\d+)?\s*$'
@@ -793,7 +1193,7 @@ select
         'location', nullif(jsonb_strip_nulls(jsonb_build_object(
             'city', city,
             'region', state,
-            'country', country,
+            'country', country_as_sent,
             'time_zone', time_zone
         )), '{}'),
         'event_is_published', is_published,
@@ -1044,6 +1444,7 @@ paired as (
         removed.state as removed_state,
         removed.postal_code as removed_postal_code,
         removed.country as removed_country,
+        removed.country_as_sent as removed_country_as_sent,
         removed.race_fee as removed_race_fee,
         removed.amount_paid as removed_amount_paid,
         removed.registered_at as removed_registered_at,
@@ -1132,6 +1533,7 @@ select
     coalesce(last_name, removed_last_name) as last_name,
     coalesce(email, removed_email) as email,
     phone,
+    phone_as_sent,
     coalesce(gender, removed_gender) as gender,
     born_on as birth_date,
     coalesce(age_reckoned, age_stated) as age,
@@ -1140,6 +1542,7 @@ select
     coalesce(city, removed_city) as city,
     coalesce(state, removed_state) as state,
     coalesce(country, removed_country) as country,
+    null::text as nationality,
     coalesce(postal_code, removed_postal_code) as postal_code,
     coalesce(registered_at, removed_registered_at) as registration_date,
     case
@@ -1172,7 +1575,7 @@ select
             'city', coalesce(city, removed_city),
             'state', coalesce(state, removed_state),
             'zipcode', coalesce(postal_code, removed_postal_code),
-            'country_code', coalesce(country, removed_country)
+            'country_code', coalesce(country_as_sent, removed_country_as_sent)
         )), '{}'),
         'profile_image_url', profile_image_url,
         'chip_num', chip_number,
@@ -1255,7 +1658,8 @@ select
     null::text as middle_name,
     last_name,
     email,
-    coalesce(mobile_phone, home_phone) as phone,
+    phone,
+    phone_as_sent,
     gender,
     birth_date,
     coalesce(age_reckoned, age_as_sent) as age,
@@ -1264,6 +1668,7 @@ select
     city,
     state,
     country,
+    null::text as nationality,
     postal_code,
     null::timestamptz as registration_date,
     case when removed_at is not null then 'removed' else status_listed end as status,
@@ -1291,7 +1696,7 @@ select
             'city', city,
             'region', state,
             'postal_code', postal_code,
-            'country', country
+            'country', country_as_sent
         )), '{}'),
         'race_name', race_name,
         'reg_choice_id', reg_choice_id,

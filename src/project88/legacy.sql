@@ -66,7 +66,7 @@ select
     nullif(p.provider_fields -> 'address', 'null') as address,
     p.birth_date as dob,
     p.gender,
-    p.phone,
+    p.phone_as_sent as phone,
     p.provider_fields ->> 'profile_image_url' as profile_image_url,
     p.bib_number as bib_num,
     p.provider_fields ->> 'chip_num' as chip_num,

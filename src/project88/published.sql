@@ -121,6 +121,7 @@ create table if not exists unified.unified_participants (
     last_name text,
     email text,
     phone text,
+    phone_as_sent text,
     gender text,
     birth_date date,
     age integer,
@@ -129,6 +130,7 @@ create table if not exists unified.unified_participants (
     city text,
     state text,
     country text,
+    nationality text,
     postal_code text,
     registration_date timestamptz,
     status text,
@@ -152,6 +154,8 @@ create table if not exists unified.unified_participants (
 alter table unified.unified_participants add column if not exists name_key text collate "C" not null
 generated always as (lower(coalesce(last_name, '') || '  ' || coalesce(first_name, ''))) stored;
 alter table unified.unified_participants add column if not exists global_participant_id text;
+alter table unified.unified_participants add column if not exists phone_as_sent text;
+alter table unified.unified_participants add column if not exists nationality text;
 create index if not exists unified_participants_event_id
 on unified.unified_participants (timing_partner_id, event_id);
 create index if not exists unified_participants_event_name on unified.unified_participants (event_key, name_key);

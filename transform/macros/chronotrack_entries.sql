@@ -22,7 +22,8 @@ select
     null::text as middle_name,
     last_name,
     email,
-    coalesce(mobile_phone, home_phone) as phone,
+    phone,
+    phone_as_sent,
     gender,
     birth_date,
     coalesce(age_reckoned, age_as_sent) as age,
@@ -31,6 +32,7 @@ select
     city,
     state,
     country,
+    null::text as nationality,
     postal_code,
     null::timestamptz as registration_date,
     case when removed_at is not null then 'removed' else status_listed end as status,
@@ -58,7 +60,7 @@ select
             'city', city,
             'region', state,
             'postal_code', postal_code,
-            'country', country
+            'country', country_as_sent
         )), '{}'),
         'race_name', race_name,
         'reg_choice_id', reg_choice_id,

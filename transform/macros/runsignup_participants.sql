@@ -49,6 +49,7 @@ paired as (
         removed.state as removed_state,
         removed.postal_code as removed_postal_code,
         removed.country as removed_country,
+        removed.country_as_sent as removed_country_as_sent,
         removed.race_fee as removed_race_fee,
         removed.amount_paid as removed_amount_paid,
         removed.registered_at as removed_registered_at,
@@ -145,6 +146,7 @@ select
     coalesce(last_name, removed_last_name) as last_name,
     coalesce(email, removed_email) as email,
     phone,
+    phone_as_sent,
     coalesce(gender, removed_gender) as gender,
     born_on as birth_date,
     coalesce(age_reckoned, age_stated) as age,
@@ -153,6 +155,7 @@ select
     coalesce(city, removed_city) as city,
     coalesce(state, removed_state) as state,
     coalesce(country, removed_country) as country,
+    null::text as nationality,
     coalesce(postal_code, removed_postal_code) as postal_code,
     coalesce(registered_at, removed_registered_at) as registration_date,
     case
@@ -185,7 +188,7 @@ select
             'city', coalesce(city, removed_city),
             'state', coalesce(state, removed_state),
             'zipcode', coalesce(postal_code, removed_postal_code),
-            'country_code', coalesce(country, removed_country)
+            'country_code', coalesce(country_as_sent, removed_country_as_sent)
         )), '{}'),
         'profile_image_url', profile_image_url,
         'chip_num', chip_number,

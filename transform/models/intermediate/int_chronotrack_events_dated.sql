@@ -26,7 +26,7 @@ select
         'location', nullif(jsonb_strip_nulls(jsonb_build_object(
             'city', city,
             'region', state,
-            'country', country,
+            'country', country_as_sent,
             'time_zone', time_zone
         )), '{}'),
         'event_is_published', is_published,

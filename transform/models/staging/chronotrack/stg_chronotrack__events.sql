@@ -9,7 +9,8 @@ select
     event_is_published as is_published,
     {{ filled('location_city') }} as city,
     {{ filled('location_region') }} as state,
-    {{ filled('location_country') }} as country,
+    {{ filled('location_country') }} as country_as_sent,
+    {{ country_code('location_country') }} as country,
     {{ filled('location_time_zone') }} as time_zone,
     -- timestamps
     event_start_time as starts_at,

@@ -1,5 +1,6 @@
 select
     *,
+    {{ phone_e164('phone_as_sent', 'country') }} as phone,
     {{ unreadable([
         ['race_fee', 'race_fee_as_sent', 'race_fee'],
         ['amount_paid', 'amount_paid_as_sent', 'amount_paid'],
@@ -21,7 +22,7 @@ from (
         {{ person_name('middle_name') }} as middle_name,
         {{ person_name('last_name') }} as last_name,
         lower({{ filled('email') }}) as email,
-        {{ filled('phone') }} as phone,
+        {{ filled('phone') }} as phone_as_sent,
         {{ filled('gender') }} as gender_as_sent,
         {{ gender_code('gender') }} as gender,
         dob as birth_date,
@@ -32,7 +33,8 @@ from (
         {{ filled('city') }} as city,
         {{ filled('state') }} as state,
         {{ filled('zipcode') }} as postal_code,
-        {{ filled('country_code') }} as country,
+        {{ filled('country_code') }} as country_as_sent,
+        {{ country_code('country_code') }} as country,
         {{ filled('profile_image_url') }} as profile_image_url,
         team_id::text as team_id,
         {{ person_name('team_name') }} as team_name,

@@ -14,7 +14,8 @@ select
     {{ filled('city') }} as city,
     {{ filled('state') }} as state,
     {{ filled('zipcode') }} as postal_code,
-    {{ filled('country_code') }} as country,
+    {{ filled('country_code') }} as country_as_sent,
+    {{ country_code('country_code') }} as country,
     -- timestamps
     created as created_at,
     last_modified as updated_at,
