@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +71,24 @@ $body$;
 def discover(provider: str) -> dict[str, Any]:
     """Return the catalog of a provider's tap. Raises ActionNeeded when the tap cannot be started."""
     return _ask_tap(provider, "--discover")
+
+
+def catalog_file(provider: str) -> Path:
+    """Return where the catalog of a provider's tap is kept, asking the tap where its sources changed since.
+
+    Handed to Meltano, which would start the tap once more for it in each run: a second of each. Raises ActionNeeded
+    when the tap cannot be started.
+    """
+    path = settings.private_folder("catalogs") / f"{provider}-{taps_fingerprint()[:16]}.json"
+    if not path.exists():
+        new = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+        new.write_text(json.dumps(discover(provider)), encoding="utf-8")
+        # In one step: several runs may begin at once.
+        new.replace(path)
+        for old in path.parent.glob(f"{provider}-*.json"):
+            if old != path:
+                old.unlink(missing_ok=True)
+    return path
 
 
 def settings_of(provider: str) -> set[str]:
@@ -206,7 +226,8 @@ def prepare(connection: Connection) -> None:
     if row and row[0] == fingerprint:
         return
     with ThreadPoolExecutor(max_workers=2) as pool:
-        catalogs = dict(zip(PROVIDERS, pool.map(discover, PROVIDERS), strict=True))
+        found = pool.map(lambda provider: json.loads(catalog_file(provider).read_text(encoding="utf-8")), PROVIDERS)
+        catalogs = dict(zip(PROVIDERS, found, strict=True))
     ensure_tables(connection, catalogs)
     with connection, connection.cursor() as cursor:
         cursor.execute(

@@ -25,7 +25,7 @@ import psutil
 from psycopg2 import sql
 from psycopg2.extras import Json
 
-from project88 import db, settings
+from project88 import db, raw, settings
 from project88.connections import SECRET_SETTINGS
 from project88.errors import ActionNeeded
 from project88.raw import PROVIDERS
@@ -208,6 +208,10 @@ def _run_meltano(
         environment = meltano_environment(dsn, folder)
         environment.update(connection.tap_environment())
         environment[prefix + "RUN_ID"] = _tap_run_id(run_id, connection)
+        try:
+            environment[prefix + "_CATALOG"] = str(raw.catalog_file(connection.provider))
+        except ActionNeeded as needed:
+            return SyncOutcome(connection, False, 0.0, f"{connection.title}: {needed}", log)
         environment.setdefault(prefix + "BUDGET_DIR", str(settings.private_folder("budgets")))
         if (target := loader()) == "target-hub":
             # Whole pages go to our loader as files, past Meltano; here, so that they are swept with the folder.

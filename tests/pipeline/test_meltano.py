@@ -135,3 +135,18 @@ def test_meltano_lists_what_there_is(hub, tmp_path, command, expected):
 
     assert done.returncode == 0, done.stderr
     assert expected in done.stdout + done.stderr
+
+
+def test_a_run_is_given_the_tap_s_catalog_and_does_not_ask_for_it(connected: Hub, copies) -> None:
+    with copies(connected) as hub:
+        hub.p88("sync", "--partner", "harbour", "--provider", "chronotrack")
+
+        (kept,) = (hub.home / "catalogs").glob("chronotrack-*.json")
+        (log,) = (hub.home / "logs" / "runs").rglob("harbour-chronotrack-*.log")
+        assert f"Using custom catalog in {kept}" in log.read_text()
+        assert json.loads(kept.read_text()) == raw.discover("chronotrack")
+        # The next one, too; a catalog of other sources of the taps is taken away.
+        stale = kept.with_name("chronotrack-0123456789abcdef.json")
+        kept.rename(stale)
+        hub.p88("sync", "--partner", "harbour", "--provider", "chronotrack")
+        assert kept.exists() and not stale.exists()
