@@ -24,7 +24,7 @@ from project88.errors import ActionNeeded
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
 
-PROVIDERS = ("runsignup", "chronotrack", "letsdothis", "haku", "raceroster")
+PROVIDERS = ("runsignup", "chronotrack", "letsdothis", "haku", "raceroster", "copernico")
 """Providers whose taps exist so far."""
 
 # Columns that say when and by which run a row was read. A row in which nothing else differs has not changed.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import re
 import threading
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 60.0
 READ_BYTES = 1 << 20
+# The first bytes of what gzip compressed: no JSON begins like this.
+GZIP = b"\x1f\x8b"
 # Postgres stores no NUL character, neither in text nor in jsonb. The look-behind spares an escaped backslash.
 NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
@@ -92,8 +96,19 @@ class Limits:
     longest_wait: float = 120.0
 
 
+def unpacked(content: bytes) -> bytes:
+    """Return a body that came compressed without a header saying so; any other as it is."""
+    if not content.startswith(GZIP):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error):
+        raise ValueError("a compressed answer was cut off") from None
+
+
 def parse_json(content: bytes) -> Any:
     """Return the JSON of a body without what no database can store; raise ValueError when it is none."""
+    content = unpacked(content)
     if b"\\u0000" in content:
         content = NUL.sub(rb"\1\\ufffd", content)
     try:

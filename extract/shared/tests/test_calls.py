@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import time
 import traceback
@@ -204,3 +205,11 @@ def test_a_proxy_of_the_environment_is_asked_of_once_for_a_host(monkeypatch: pyt
     assert "https" not in proxies("https://inside.example/a")
     monkeypatch.delenv("HTTPS_PROXY")
     assert proxies("https://outside.example/b")["https"] == "http://proxy.example:3128"
+
+
+def test_an_answer_that_is_compressed_without_a_word_is_read():
+    packed = gzip.compress(GOOD)
+
+    assert parse_json(packed) == parse_json(GOOD)
+    with pytest.raises(ValueError, match="cut off"):
+        parse_json(packed[:-9])

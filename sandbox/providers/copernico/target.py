@@ -9,7 +9,6 @@ from sandbox.providers.common import Answer, Call, Record
 from sandbox.providers.copernico.records import Records, flawed
 from sandbox.providers.copernico.standings import Standing, Standings
 from sandbox.providers.copernico.wire import (
-    FINISH,
     CopernicoError,
     athlete_id,
     competition_id,
@@ -102,9 +101,7 @@ class Target:
         distance, index = standing.distance, standing.index
         changes = self.records.changes(partner, distance)
         gun = self.records.gun(partner, distance)
-        names = [*(name for name, _ in distance.course.splits), FINISH]
-        metres = [*(at for _, at in distance.course.splits), distance.course.metres]
-        official, _ = flawed(standing, standing.finish, None)
+        _, total = flawed(standing, standing.finish, standing.net(len(distance.course.splits)))
         ranks = standing.ranks[-1]
         touched = max(changes.rescored_at, changes.result_modified.get(index, 0), changes.modified.get(index, 0))
         # Whoever finished since the season began was posted by control.
@@ -115,16 +112,16 @@ class Target:
             "bib_number": self.records.athlete(partner, standing)["dorsal"] or None,
             "start_time": None if standing.offset is None else instant(gun + standing.offset / 1000),
             "finish_time": None if standing.finish is None else instant(gun + standing.finish / 1000),
-            "total_time": official,
+            "total_time": total,
             "split_times": [
                 {
                     "split": name,
                     "order": mat + 1,
-                    "distance": metres[mat],
+                    "distance": metres,
                     "time": standing.passed[mat],
                     "net_time": standing.net(mat),
                 }
-                for mat, name in enumerate(names)
+                for mat, (name, metres) in enumerate(distance.course.splits)
                 if standing.passed[mat] is not None
             ],
             "overall_position": ranks[0] if ranks else None,

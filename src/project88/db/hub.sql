@@ -38,7 +38,8 @@ values
 (1, 'chronotrack', 'scoring', 'https://api.chronotrack.com/api', 5000),
 (2, 'runsignup', 'registration', 'https://api.runsignup.com/rest', 1000),
 (6, 'letsdothis', 'registration', 'https://api.letsdothis.com/v0', 1000),
-(4, 'haku', 'registration', 'https://api.hakuapp.com', 500)
+(4, 'haku', 'registration', 'https://api.hakuapp.com', 500),
+(5, 'copernico', 'scoring', 'https://api.copernico.cloud/api', 3600)
 on conflict do nothing;
 
 create table if not exists hub.connections (
