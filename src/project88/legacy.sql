@@ -179,6 +179,379 @@ from unified.unified_results as r
 left join accounts as c on r.timing_partner_id = c.timing_partner_id
 where r.source_provider = 'chronotrack' and r.is_removed is not true;
 
+-- The relations of the four providers that came later. Race Roster's event ids are text, as it sends them. Where the older
+-- system had one row per event with a distance in it, the distance and the race are told where the event has one race.
+
+create or replace view unified.raceroster_events with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'raceroster'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
+select
+    e.event_id,
+    substring(race.race_id from '^[0-9]{1,9}$')::integer as race_id,
+    e.event_name as name,
+    e.provider_fields ->> 'description' as description,
+    e.starts_at at time zone 'UTC' as start_date,
+    e.ends_at at time zone 'UTC' as end_date,
+    coalesce(e.provider_fields ->> 'location_name', e.city, e.provider_fields ->> 'address') as location_name,
+    jsonb_strip_nulls(jsonb_build_object(
+        'address', e.provider_fields -> 'address',
+        'city', e.city,
+        'region', e.state,
+        'country', e.country
+    )) as address,
+    e.time_zone as timezone,
+    (race.distance_m / 1000)::numeric(10, 2) as distance,
+    coalesce(e.event_type, race.race_type) as event_type,
+    e.registration_opens_at at time zone 'UTC' as registration_open_date,
+    case
+        when e.provider_fields ->> 'registration_close_date' ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d'
+            then (e.provider_fields ->> 'registration_close_date')::timestamptz at time zone 'UTC'
+    end as registration_close_date,
+    substring(e.provider_fields ->> 'max_participants' from '^[0-9]{1,9}$')::integer as max_participants,
+    substring(e.provider_fields ->> 'current_participants' from '^[0-9]{1,9}$')::integer as current_participants,
+    substring(e.provider_fields ->> 'price' from '^[0-9]{1,8}(?:\.[0-9]+)?$')::numeric(10, 2) as price,
+    e.provider_fields ->> 'currency' as currency,
+    coalesce(e.provider_fields ->> 'status', e.status) as status,
+    e.fetched_date at time zone 'UTC' as fetched_date,
+    c.account as credentials_used,
+    e.timing_partner_id,
+    e.first_published_at at time zone 'UTC' as created_at
+from unified.unified_events as e
+left join accounts as c on e.timing_partner_id = c.timing_partner_id
+left join lateral (
+    select
+        min(r.race_id) as race_id,
+        min(r.distance_m) as distance_m,
+        min(r.race_type) as race_type
+    from unified.unified_races as r
+    where r.event_key = e.event_key
+    having count(*) = 1
+) as race on true
+where e.source_provider = 'raceroster';
+
+create or replace view unified.raceroster_participants with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'raceroster'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
+select
+    p.id::integer as id,
+    p.event_id,
+    substring(p.provider_fields ->> 'registration_id' from '^[0-9]{1,9}$')::integer as registration_id,
+    p.bib_number,
+    p.first_name,
+    p.last_name,
+    p.email,
+    p.phone_as_sent as phone,
+    p.birth_date as date_of_birth,
+    p.gender,
+    nullif(p.provider_fields -> 'address', 'null') as address,
+    nullif(p.provider_fields -> 'emergency_contact', 'null') as emergency_contact,
+    p.team_name,
+    p.division,
+    p.registration_date at time zone 'UTC' as registration_date,
+    p.status_as_sent as registration_status,
+    p.provider_fields ->> 'payment_status' as payment_status,
+    p.amount_paid::numeric(10, 2) as amount_paid,
+    nullif(
+        p.provider_fields - array['address', 'emergency_contact', 'payment_status', 'registration_id'], '{}'
+    ) as additional_info,
+    p.fetched_date at time zone 'UTC' as fetched_date,
+    c.account as credentials_used,
+    p.timing_partner_id,
+    p.first_published_at at time zone 'UTC' as created_at
+from unified.unified_participants as p
+left join accounts as c on p.timing_partner_id = c.timing_partner_id
+where p.source_provider = 'raceroster' and p.is_removed is not true;
+
+create or replace view unified.haku_events with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'haku'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
+select
+    e.event_id,
+    e.event_name,
+    e.starts_at at time zone 'UTC' as start_date,
+    e.ends_at at time zone 'UTC' as end_date,
+    coalesce(e.provider_fields ->> 'location_name', e.provider_fields #>> '{location,name}', e.city) as location,
+    coalesce(e.event_type, race.race_type) as event_type,
+    (race.distance_m / 1000)::numeric(10, 2) as distance,
+    substring(e.provider_fields ->> 'registration_limit' from '^[0-9]{1,9}$')::integer as max_participants,
+    substring(e.provider_fields ->> 'base_price' from '^[0-9]{1,8}(?:\.[0-9]+)?$')::numeric(10, 2) as registration_fee,
+    e.provider_fields ->> 'currency' as currency,
+    coalesce(e.provider_fields ->> 'status', e.status) as status,
+    e.fetched_date at time zone 'UTC' as fetched_date,
+    c.account as credentials_used,
+    e.timing_partner_id,
+    e.first_published_at at time zone 'UTC' as created_at
+from unified.unified_events as e
+left join accounts as c on e.timing_partner_id = c.timing_partner_id
+left join lateral (
+    select
+        min(r.race_id) as race_id,
+        min(r.distance_m) as distance_m,
+        min(r.race_type) as race_type
+    from unified.unified_races as r
+    where r.event_key = e.event_key
+    having count(*) = 1
+) as race on true
+where e.source_provider = 'haku';
+
+create or replace view unified.haku_participants with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'haku'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
+select
+    p.id::integer as id,
+    p.event_id,
+    p.participant_id,
+    p.bib_number,
+    p.first_name,
+    p.last_name,
+    p.email,
+    p.phone_as_sent as phone,
+    p.birth_date as date_of_birth,
+    p.gender,
+    p.nationality,
+    nullif(p.provider_fields -> 'emergency_contact', 'null') as emergency_contact,
+    p.team_name as team_affiliation,
+    p.provider_fields ->> 'category' as category,
+    p.registration_date at time zone 'UTC' as registration_date,
+    p.provider_fields ->> 'payment_status' as payment_status,
+    p.amount_paid::numeric(10, 2) as amount_paid,
+    p.provider_fields ->> 'special_requirements' as special_requirements,
+    p.fetched_date at time zone 'UTC' as fetched_date,
+    c.account as credentials_used,
+    p.timing_partner_id,
+    p.first_published_at at time zone 'UTC' as created_at
+from unified.unified_participants as p
+left join accounts as c on p.timing_partner_id = c.timing_partner_id
+where p.source_provider = 'haku' and p.is_removed is not true;
+
+-- Let's Do This has no documented tables: they follow Haku's.
+create or replace view unified.letsdothis_events with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'letsdothis'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
+select
+    e.event_id,
+    e.event_name,
+    e.starts_at at time zone 'UTC' as start_date,
+    e.ends_at at time zone 'UTC' as end_date,
+    coalesce(e.provider_fields ->> 'location_name', e.provider_fields #>> '{location,name}', e.city) as location,
+    coalesce(e.event_type, race.race_type) as event_type,
+    (race.distance_m / 1000)::numeric(10, 2) as distance,
+    substring(e.provider_fields ->> 'registration_limit' from '^[0-9]{1,9}$')::integer as max_participants,
+    substring(e.provider_fields ->> 'base_price' from '^[0-9]{1,8}(?:\.[0-9]+)?$')::numeric(10, 2) as registration_fee,
+    e.provider_fields ->> 'currency' as currency,
+    coalesce(e.provider_fields ->> 'status', e.status) as status,
+    e.fetched_date at time zone 'UTC' as fetched_date,
+    c.account as credentials_used,
+    e.timing_partner_id,
+    e.first_published_at at time zone 'UTC' as created_at
+from unified.unified_events as e
+left join accounts as c on e.timing_partner_id = c.timing_partner_id
+left join lateral (
+    select
+        min(r.race_id) as race_id,
+        min(r.distance_m) as distance_m,
+        min(r.race_type) as race_type
+    from unified.unified_races as r
+    where r.event_key = e.event_key
+    having count(*) = 1
+) as race on true
+where e.source_provider = 'letsdothis';
+
+create or replace view unified.letsdothis_participants with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'letsdothis'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
+select
+    p.id::integer as id,
+    p.event_id,
+    p.participant_id,
+    p.bib_number,
+    p.first_name,
+    p.last_name,
+    p.email,
+    p.phone_as_sent as phone,
+    p.birth_date as date_of_birth,
+    p.gender,
+    p.nationality,
+    nullif(p.provider_fields -> 'emergency_contact', 'null') as emergency_contact,
+    p.team_name as team_affiliation,
+    p.provider_fields ->> 'ticketTitle' as category,
+    p.registration_date at time zone 'UTC' as registration_date,
+    p.status_as_sent as payment_status,
+    p.amount_paid::numeric(10, 2) as amount_paid,
+    p.provider_fields ->> 'special_requirements' as special_requirements,
+    p.fetched_date at time zone 'UTC' as fetched_date,
+    c.account as credentials_used,
+    p.timing_partner_id,
+    p.first_published_at at time zone 'UTC' as created_at
+from unified.unified_participants as p
+left join accounts as c on p.timing_partner_id = c.timing_partner_id
+where p.source_provider = 'letsdothis' and p.is_removed is not true;
+
+create or replace view unified.copernico_events with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'copernico'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
+select
+    e.event_id,
+    e.event_name,
+    coalesce(e.starts_at at time zone 'UTC', e.event_date) as event_date,
+    coalesce(e.provider_fields ->> 'location', e.city) as location,
+    e.provider_fields ->> 'discipline' as discipline,
+    (race.distance_m / 1000)::numeric(10, 2) as distance,
+    coalesce(e.event_type, race.race_type) as event_type,
+    e.provider_fields ->> 'organization_id' as organizer,
+    coalesce(e.provider_fields ->> 'status', e.status) as status,
+    substring(e.provider_fields ->> 'max_participants' from '^[0-9]{1,9}$')::integer as max_participants,
+    substring(e.provider_fields ->> 'registration_fee' from '^[0-9]{1,8}(?:\.[0-9]+)?$')::numeric(10, 2) as registration_fee,
+    e.provider_fields ->> 'currency' as currency,
+    e.first_published_at at time zone 'UTC' as created_at,
+    e.published_at at time zone 'UTC' as updated_at,
+    e.fetched_date at time zone 'UTC' as fetched_date,
+    c.account as credentials_used,
+    e.timing_partner_id
+from unified.unified_events as e
+left join accounts as c on e.timing_partner_id = c.timing_partner_id
+left join lateral (
+    select
+        min(r.race_id) as race_id,
+        min(r.distance_m) as distance_m,
+        min(r.race_type) as race_type
+    from unified.unified_races as r
+    where r.event_key = e.event_key
+    having count(*) = 1
+) as race on true
+where e.source_provider = 'copernico';
+
+create or replace view unified.copernico_participants with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'copernico'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
+select
+    p.id::integer as id,
+    p.event_id,
+    p.participant_id,
+    p.bib_number,
+    p.first_name,
+    p.last_name,
+    p.birth_date as date_of_birth,
+    p.gender,
+    p.nationality,
+    p.team_name as club_team,
+    p.division as category,
+    p.provider_fields ->> 'license_number' as license_number,
+    coalesce(p.status_as_sent, p.status) as registration_status,
+    p.first_published_at at time zone 'UTC' as created_at,
+    p.published_at at time zone 'UTC' as updated_at,
+    p.fetched_date at time zone 'UTC' as fetched_date,
+    c.account as credentials_used,
+    p.timing_partner_id
+from unified.unified_participants as p
+left join accounts as c on p.timing_partner_id = c.timing_partner_id
+where p.source_provider = 'copernico' and p.is_removed is not true;
+
+create or replace view unified.copernico_results with (security_invoker = true) as
+with accounts as (
+    select
+        timing_partner_id,
+        min(account) as account
+    from hub.connections
+    where provider_name = 'copernico'
+    group by timing_partner_id
+    having count(*) = 1
+)
+
+select
+    r.id::integer as id,
+    r.event_id,
+    r.participant_id,
+    r.bib_number,
+    r.first_name,
+    r.last_name,
+    r.provider_fields ->> 'category' as category,
+    case
+        when r.provider_fields ->> 'start_time' ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d'
+            then (r.provider_fields ->> 'start_time')::timestamptz at time zone 'UTC'
+    end as start_time,
+    case
+        when r.provider_fields ->> 'finish_time' ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d'
+            then (r.provider_fields ->> 'finish_time')::timestamptz at time zone 'UTC'
+    end as finish_time,
+    make_interval(secs => coalesce(r.chip_seconds, r.gun_seconds)::double precision) as total_time,
+    r.splits as split_times,
+    r.overall_place as overall_position,
+    substring(r.provider_fields ->> 'category_position' from '^[0-9]{1,9}$')::integer as category_position,
+    r.status,
+    r.first_published_at at time zone 'UTC' as created_at,
+    r.published_at at time zone 'UTC' as updated_at,
+    r.fetched_date at time zone 'UTC' as fetched_date,
+    c.account as credentials_used,
+    r.timing_partner_id
+from unified.unified_results as r
+left join accounts as c on r.timing_partner_id = c.timing_partner_id
+where r.source_provider = 'copernico' and r.is_removed is not true;
+
 create or replace view unified.timing_partners with (security_invoker = true) as
 select
     timing_partner_id,
