@@ -24,7 +24,7 @@ from sandbox.providers import PROVIDERS
 from sandbox.providers.common import Answer, Call, ControlError, Provider, Record
 from sandbox.served import World
 from sandbox.traffic import Calls, Limits
-from sandbox.world import FIRST_TWO, PARTNERS, SIZES, START
+from sandbox.world import PARTNERS, SIZES, START
 
 # What comes from in front of a provider, the same for all.
 PAGES = {
@@ -424,8 +424,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--world", type=Path, default=None, help="a folder of result CSVs instead of the season")
     made.add_argument(
         "--providers",
-        default=",".join(FIRST_TWO),
-        help=f"who tells of the season: all, or some of {','.join(PROVIDERS)}",
+        default="all",
+        help=f"who tells of the season: all (the default), or some of {','.join(PROVIDERS)}",
     )
     made.add_argument("--port-file", type=Path, default=None, help="write the address there when ready")
     made.add_argument("--idle-exit", type=float, default=1800.0, help="stop after so many seconds without a call")

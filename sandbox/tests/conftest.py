@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import requests
 
+from sandbox.world import FIRST_TWO
+
 
 class Client:
     """Calls the sandbox over HTTP."""
@@ -86,7 +88,9 @@ class Client:
 
 
 def start(*arguments: str) -> Client:
-    """Start a sandbox and wait until it is ready."""
+    """Start a sandbox, of the first two providers unless told, and wait until it is ready."""
+    if "--providers" not in arguments:
+        arguments = ("--providers", ",".join(FIRST_TWO), *arguments)
     process = subprocess.Popen(
         [sys.executable, "-m", "sandbox.server", "--port", "0", "--idle-exit", "120", *arguments],
         cwd=Path(__file__).parents[2],

@@ -31,7 +31,8 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """The sandbox with the tiny season."""
     address = tmp_path_factory.mktemp("sandbox") / "url"
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox.server", "--port", "0", "--size", "tiny", "--port-file", str(address)],
+        [sys.executable, "-m", "sandbox.server", "--port", "0", "--size", "tiny",
+         "--providers", "runsignup,chronotrack", "--port-file", str(address)],
         cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     url = wait_for(lambda: address.exists() and address.read_text().strip(), 60)

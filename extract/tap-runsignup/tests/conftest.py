@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
     port_file = tmp_path_factory.mktemp("sandbox") / "port"
-    command = [sys.executable, "-m", "sandbox.server", "--port", "0", "--size", "tiny", "--port-file", str(port_file)]
+    command = [sys.executable, "-m", "sandbox.server", "--port", "0", "--size", "tiny", "--providers", "runsignup"]
+    command += ["--port-file", str(port_file)]
     child = subprocess.Popen(
         [*command, "--idle-exit", "300"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -37,9 +37,10 @@ insert into hub.providers (id, provider_name, provider_type, api_base_url, rate_
 values
 (1, 'chronotrack', 'scoring', 'https://api.chronotrack.com/api', 5000),
 (2, 'runsignup', 'registration', 'https://api.runsignup.com/rest', 1000),
-(6, 'letsdothis', 'registration', 'https://api.letsdothis.com/v0', 1000),
+(3, 'raceroster', 'registration', 'https://raceroster.com/api/v1', 1000),
 (4, 'haku', 'registration', 'https://api.hakuapp.com', 500),
-(5, 'copernico', 'scoring', 'https://api.copernico.cloud/api', 3600)
+(5, 'copernico', 'scoring', 'https://api.copernico.cloud/api', 3600),
+(6, 'letsdothis', 'registration', 'https://api.letsdothis.com/v0', 1000)
 on conflict do nothing;
 
 create table if not exists hub.connections (
