@@ -115,13 +115,13 @@ def test_a_retracted_split_goes_back_to_null_or_zero(box: Any) -> None:
     race = live(box)
     (row, *_) = [row for row in preset(box, race) if row["status"] == "finished"]
 
-    box.change("retract_split", "copernico", f"{race}/{row['event']}", id=row["id"])
+    box.change("retract_split", "copernico", f"{race}:{row['event']}", id=row["id"])
 
     (after,) = [each for each in preset(box, race) if each["id"] == row["id"]]
     assert after["times.official_:::finish:::"] in (None, 0)
     assert after["status"] == "running"
     assert after["rankings_:::full-1:::"] is None
-    box.change("retract_split", "copernico", f"{race}/{row['event']}", id=row["id"], fields={"splits": 2})
+    box.change("retract_split", "copernico", f"{race}:{row['event']}", id=row["id"], fields={"splits": 2})
     (none,) = [each for each in preset(box, race) if each["id"] == row["id"]]
     assert none["status"] == "notstarted"
 
@@ -129,7 +129,7 @@ def test_a_retracted_split_goes_back_to_null_or_zero(box: Any) -> None:
 def test_a_deleted_athlete_vanishes_and_stays_cancelled_in_the_target_api(box: Any) -> None:
     box.control("quirks", {"copernico_target_api": True})
     race = live(box)
-    (gone,) = box.change("delete", "copernico", f"{race}/10K")["changed"]
+    (gone,) = box.change("delete", "copernico", f"{race}:10K")["changed"]
 
     assert gone not in {row["id"] for row in preset(box, race)}
     assert ask(box, f"/races/{race}/athlete/{gone}/full").status_code == 404
@@ -141,7 +141,7 @@ def test_places_follow_from_times(box: Any) -> None:
     race = live(box)
     (winner,) = [row for row in preset(box, race, "10K") if row["rankings_:::full-1:::"] == 1]
 
-    box.change("correct_result", "copernico", f"{race}/10K", id=winner["id"], fields={"seconds": 5999})
+    box.change("correct_result", "copernico", f"{race}:10K", id=winner["id"], fields={"seconds": 5999})
 
     ranks = sorted(
         (row["times.official_:::finish:::"], row["rankings_:::full-1:::"])
@@ -154,11 +154,11 @@ def test_places_follow_from_times(box: Any) -> None:
 
 def test_a_renamed_event_is_another_address_and_another_name_in_rows(box: Any) -> None:
     race = live(box)
-    box.change("rename_event", "copernico", f"{race}/10K", fields={"name": "10 Kilómetros / Popular"})
+    box.change("rename_event", "copernico", f"{race}:10K", fields={"name": "10 Kilómetros / Popular"})
 
     assert preset(box, race, "10K") == []
     assert {row["event"] for row in preset(box, race)} == {"Half Marathon", "10 Kilómetros / Popular"}
-    box.change("edit_entry", "copernico", f"{race}/10K", fields={"club": "Found again"})
+    box.change("edit_entry", "copernico", f"{race}:10K", fields={"club": "Found again"})
 
 
 def test_a_preset_above_the_limit_fails_and_its_events_and_halves_do_not(box: Any) -> None:
@@ -246,7 +246,7 @@ def test_the_target_api_tells_what_was_updated_since(box: Any) -> None:
     race = live(box)
     events = [event["event_id"] for event in box.holds("copernico", 1, "brrm_events")]
     box.control("clock", {"advance_seconds": 120})
-    (changed,) = box.change("edit_entry", "copernico", f"{race}/10K", fields={"club": "New"})["changed"]
+    (changed,) = box.change("edit_entry", "copernico", f"{race}:10K", fields={"club": "New"})["changed"]
 
     found = []
     for event in events:

@@ -26,6 +26,19 @@ def repaired(text: str) -> str:
     return text
 
 
+def event_key(race_id: str, name: str) -> str:
+    """Return what an event is known by: its race and its name, since Copernico has no id of its own for it.
+
+    No slash in it: keys of several parts are joined with slashes.
+    """
+    return f"{race_id}:{name.replace('%', '%25').replace('/', '%2F')}"
+
+
+def event_name(race_id: str, event_id: str) -> str:
+    """Return the name of an event of a race."""
+    return event_id.removeprefix(f"{race_id}:").replace("%2F", "/").replace("%25", "%")
+
+
 def ident(value: Any) -> str | None:
     """Return an id as text; a blank one is none."""
     return to_text(value).strip() or None

@@ -16,7 +16,7 @@ from tap_shared.http import Answer
 from tap_shared.snapshot import Snapshot
 
 from tap_copernico.client import RaceUnreadable, TooLarge
-from tap_copernico.columns import ident
+from tap_copernico.columns import event_key, event_name, ident
 from tap_copernico.shapes import athlete_entries, mats_of
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ class Directory:
             for mark in Bookmarks(cast("dict[str, Any]", self.hub.state), "participants"):
                 race, event_id = mark["context"]["race_id"], mark["context"]["event_id"]
                 if event_id and not mark.get("gone"):
-                    self._known.setdefault(race, []).append(event_id.removeprefix(f"{race}/"))
+                    self._known.setdefault(race, []).append(event_name(race, event_id))
         back = {ours: theirs for theirs, ours in self.hub.event_names(race_id).items()}
         return [back.get(name, name) for name in self._known.get(race_id, ())]
 
@@ -315,7 +315,7 @@ class Directory:
 
     def _listed_before(self, found: Found, event: str) -> list[str | None]:
         name = self.hub.event_names(found.race.id).get(event, event)
-        context = {"race_id": found.race.id, "event_id": f"{found.race.id}/{name}"}
+        context = {"race_id": found.race.id, "event_id": event_key(found.race.id, name)}
         state = cast("dict[str, Any]", self.hub.state)
         return [Bookmarks(state, stream).get(context).get("listed") for stream in ("participants", "results")]
 

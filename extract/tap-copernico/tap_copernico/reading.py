@@ -16,7 +16,7 @@ from tap_shared.snapshot import Snapshot
 from tap_shared.stream import HubStream, Tally
 
 from tap_copernico.client import RaceUnreadable
-from tap_copernico.columns import ident
+from tap_copernico.columns import event_key, event_name, ident
 from tap_copernico.directory import Found, Race
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class RaceStream(CopernicoStream):
 
     def kept_under(self, race: Race, event: str = "") -> dict[str, str]:
         """Return what a bookmark is kept under."""
-        return {"race_id": race.id, "event_id": f"{race.id}/{event}" if event else ""}
+        return {"race_id": race.id, "event_id": event_key(race.id, event) if event else ""}
 
     def due(self) -> Iterator[tuple[Race, list[Mark]]]:
         """Yield the races to read with their bookmarks; those that cannot have changed are counted as saved."""
@@ -161,7 +161,7 @@ class EventRowsStream(RaceStream):
         """Return the columns that say what a record belongs to. Without a key, participant_id is null."""
         return {
             "race_id": race.id,
-            "event_id": f"{race.id}/{event}",
+            "event_id": event_key(race.id, event),
             "event_name": event,
             "participant_id": self.participant_id(record),
         }
@@ -185,7 +185,7 @@ class EventRowsStream(RaceStream):
         for sent in found.events:
             met.setdefault(names.get(sent, sent), []).append(sent)
         for event, as_sent in met.items():
-            yield from self.read_event(race, event, found, as_sent, marks.get(f"{race.id}/{event}", {}))
+            yield from self.read_event(race, event, found, as_sent, marks.get(event_key(race.id, event), {}))
         if found.strays and not self.of_results:
             tally = self.tally(scope=race.id)
             yield from self.deliver([(one, self.given(race, "", one)) for one in found.strays], tally)
@@ -196,17 +196,17 @@ class EventRowsStream(RaceStream):
             return
         if found.whole and not found.strays:
             for event_id, mark in marks.items():
-                if event_id and event_id.removeprefix(f"{race.id}/") not in met and not mark.get("gone"):
+                if event_id and event_name(race.id, event_id) not in met and not mark.get("gone"):
                     self.end(race, event_id, mark, found)
 
     def read_event(self, race: Race, event: str, found: Found, as_sent: list[str], mark: Mark) -> Iterator[Record]:
         """Yield what changed in one event and remember it."""
-        tally = self.tally(scope=f"{race.id}/{event}")
+        tally = self.tally(scope=event_key(race.id, event))
         self.answered(tally, found)
         snapshot = self.snapshot(mark.get("snapshot"))
         for sent in as_sent:
             for athlete_id in found.unchanged.get(sent, ()):
-                if (key := f"{race.id}/{event}/{athlete_id}") in snapshot:
+                if (key := f"{event_key(race.id, event)}/{athlete_id}") in snapshot:
                     snapshot.keep(key)
             pairs = self.apart(self.pairs(race, event, found, sent, snapshot))
             yield from self.deliver(pairs, tally, snapshot=snapshot)

@@ -17,6 +17,7 @@ from tap_shared.snapshot import Snapshot
 from tap_copernico.client import RaceUnreadable
 from tap_copernico.columns import (
     date,
+    event_key,
     given,
     inside,
     instant,
@@ -106,7 +107,7 @@ class Events(RaceStream):
             for event, sent in met.items():
                 record = self.details(race, sent, found, tally)
                 fields = {
-                    "event_id": f"{race.id}/{event}",
+                    "event_id": event_key(race.id, event),
                     "race_id": race.id,
                     "event_name": repaired(event),
                     "time_zone": self.tap.time_zone(race.id),
@@ -116,7 +117,7 @@ class Events(RaceStream):
             mark = {"shape": shape, "details_at": as_text(self.hub.now())}
         else:
             for event in met:
-                snapshot.keep(f"{race.id}/{event}")
+                snapshot.keep(event_key(race.id, event))
         if not found.whole:
             for event_id in snapshot.unseen():
                 snapshot.keep(event_id)

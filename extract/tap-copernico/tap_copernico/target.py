@@ -77,19 +77,21 @@ class TargetEvents(TargetStream, Events):
         mark = self.bookmarks.own
         snapshot = self.snapshot(mark.get("snapshot"))
         listed: dict[str, datetime | None] = {}
-        # Whoever asks for the list after a failure is told that there is none.
-        self.tap.target_failed = True
-        for rows in self.pages("events", tally):
-            pairs = []
-            for one in rows:
-                event_id = one.get("event_id") if isinstance(one, dict) else None
-                name = one.get("event_name") if isinstance(one, dict) else None
-                fields = {"event_id": event_id, "race_id": None, "event_name": name, "time_zone": None}
-                pairs.append((one, fields))
-                if isinstance(event_id, str):
-                    listed[event_id] = ends_at(one)
-            yield from self.deliver(pairs, tally, snapshot=snapshot)
-        self.tap.target_failed = False
+        try:
+            for rows in self.pages("events", tally):
+                pairs = []
+                for one in rows:
+                    event_id = one.get("event_id") if isinstance(one, dict) else None
+                    name = one.get("event_name") if isinstance(one, dict) else None
+                    fields = {"event_id": event_id, "race_id": None, "event_name": name, "time_zone": None}
+                    pairs.append((one, fields))
+                    if isinstance(event_id, str):
+                        listed[event_id] = ends_at(one)
+                yield from self.deliver(pairs, tally, snapshot=snapshot)
+        except TapError:
+            # Whoever asks for the list after this is told that there is none.
+            self.tap.target_failed = True
+            raise
         self.tap.target_events = listed
         value = self.finish_whole(snapshot, tally, keyless_before=mark.get("keyless", 0))
         self.commit(None, snapshot=value, keyless=tally.keyless or None)

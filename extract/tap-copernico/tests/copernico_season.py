@@ -76,7 +76,7 @@ class Season:
         found = {}
         for one in self.holds(stream, **query):
             (record,) = athlete_entries(one["record"])
-            found[f"{one['race_id']}/{one['event']}/{record['id']}"] = record
+            found[f"{one['race_id']}:{one['event']}/{record['id']}"] = record
         return found
 
     def calls(self) -> list[str]:
@@ -95,7 +95,7 @@ class Season:
         for one in self.holds("preset"):
             row = one["record"]
             if one["race_id"] == race and row["event"] == event and row["status"] == "finished":
-                return f"{race}/{event}", row
+                return f"{race}:{event}", row
         raise AssertionError(event)
 
 

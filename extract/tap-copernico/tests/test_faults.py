@@ -57,7 +57,7 @@ def test_a_race_that_is_not_found_keeps_its_rows_and_the_others_are_read(season,
 
     assert "no-such-race" in again.error and "its rows stay" in again.error
     assert again.removals("participants") == {}
-    assert {read["mode"] for read in again.rows("reads") if read["scope"].startswith(f"{others[0]}/")} == {"whole"}
+    assert {read["mode"] for read in again.rows("reads") if read["scope"].startswith(f"{others[0]}:")} == {"whole"}
 
 
 def test_a_wrong_key_ends_the_run_with_its_first_call(season, run):

@@ -58,7 +58,7 @@ def test_times_are_milliseconds_and_nobody_is_seen_at_0(season, run):
 def test_an_event_tells_its_length_its_gun_and_its_mats(season, run):
     first = run()
 
-    (event,) = [row for row in first.rows("events") if row["event_id"] == f"{season.live()}/Half Marathon"]
+    (event,) = [row for row in first.rows("events") if row["event_id"] == f"{season.live()}:Half Marathon"]
     assert event["distance_m"] == 21097.5
     assert event["gun_time"] == "2026-09-19T12:30:00+00:00"
     assert [(mat["name"], mat["distance_m"]) for mat in event["splits"]] == [
@@ -95,7 +95,7 @@ def test_only_the_row_that_differs_goes_on(season, run):
 def test_a_split_is_no_change_of_a_participant(season, run):
     race = season.live()
     first = run()
-    season.change("retract_split", f"{race}/10K", id=season.finisher()[1]["id"])
+    season.change("retract_split", f"{race}:10K", id=season.finisher()[1]["id"])
 
     again = run(first.state)
 
@@ -211,12 +211,12 @@ def test_an_empty_answer_does_not_settle_a_race(season, run):
 
 def test_read_everything_sends_all_rows_again_and_still_finds_removals(season, run):
     first = run()
-    (gone,) = season.change("delete", f"{season.live()}/10K")["changed"]
+    (gone,) = season.change("delete", f"{season.live()}:10K")["changed"]
 
     again = run(first.state, read_everything=True)
 
     assert len(again.rows("participants")) == len(season.rows())
-    assert list(again.removals("participants")) == [f"{season.live()}/10K/{gone}"]
+    assert list(again.removals("participants")) == [f"{season.live()}:10K/{gone}"]
 
 
 def test_start_date_leaves_out_what_belongs_to_earlier_races(season, run):
@@ -242,17 +242,17 @@ def test_what_happens_to_a_season_its_copy_follows(season, run, target):
     state = None
     for step in range(5):
         if step == 1:
-            season.change("post_results", f"{race}/10K", count=4)
-            season.change("add_entry", f"{race}/10K", count=2)
+            season.change("post_results", f"{race}:10K", count=4)
+            season.change("add_entry", f"{race}:10K", count=2)
         if step == 2:
-            season.change("disqualify", f"{race}/10K")
-            season.change("delete", f"{race}/Half Marathon", count=2)
+            season.change("disqualify", f"{race}:10K")
+            season.change("delete", f"{race}:Half Marathon", count=2)
         if step == 3:
-            season.change("transfer", f"{race}/10K")
-            season.change("restore", f"{race}/Half Marathon")
+            season.change("transfer", f"{race}:10K")
+            season.change("restore", f"{race}:Half Marathon")
         if step == 4:
-            season.change("correct_result", f"{race}/10K")
-            season.change("move_event", f"{race}/10K", fields={"days": 7})
+            season.change("correct_result", f"{race}:10K")
+            season.change("move_event", f"{race}:10K", fields={"days": 7})
         done = run(state)
         assert done.error is None
         target.load(done)
@@ -272,19 +272,19 @@ def test_what_happens_to_a_season_its_copy_follows(season, run, target):
 def test_a_renamed_event_keeps_its_rows_where_the_settings_tell_of_it(season, run):
     race = season.live()
     first = run()
-    season.change("rename_event", f"{race}/10K", fields={"name": "10 Kilómetros / Popular"})
+    season.change("rename_event", f"{race}:10K", fields={"name": "10 Kilómetros / Popular"})
     told = '{"%s": {"events": {"10 Kilómetros / Popular": "10K"}}}' % race  # noqa: UP031 - braces are JSON's
 
     again = run(first.state, race_map=told)
 
     assert again.rows("removals") == []
-    assert {row["event_id"] for row in again.rows("participants")} == {f"{race}/10K"}
+    assert {row["event_id"] for row in again.rows("participants")} == {f"{race}:10K"}
 
 
 def test_a_renamed_event_is_another_event_where_nobody_tells(season, run, caplog):
     race = season.live()
     first = run()
-    season.change("rename_event", f"{race}/10K", fields={"name": "10 Kilómetros / Popular"})
+    season.change("rename_event", f"{race}:10K", fields={"name": "10 Kilómetros / Popular"})
 
     again = run(first.state)
     after = run(again.state)
@@ -292,7 +292,7 @@ def test_a_renamed_event_is_another_event_where_nobody_tells(season, run, caplog
     assert "was renamed" in caplog.text
     moved = {row["participant_id"] for row in again.rows("participants")}
     assert {key.rsplit("/", 1)[1] for key in again.removals("participants")} == moved
-    assert f"{race}/10K" in again.removals("events")
+    assert f"{race}:10K" in again.removals("events")
     assert after.sent == {}
     assert after.rows("removals") == []
 

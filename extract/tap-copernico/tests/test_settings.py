@@ -63,7 +63,7 @@ def test_the_key_goes_to_no_open_address(season, make_tap, monkeypatch):
 
 def test_names_stand_in_addresses_as_they_are_written(season, run):
     race = season.live()
-    season.change("rename_event", f"{race}/10K", fields={"name": "10 Kilómetros, Popular?"})
+    season.change("rename_event", f"{race}:10K", fields={"name": "10 Kilómetros, Popular?"})
 
     first = run(source="leaders", race_ids=race)
 

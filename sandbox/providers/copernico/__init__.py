@@ -153,8 +153,8 @@ class Copernico(Provider):
     # -- ids ---------------------------------------------------------------------------------------
 
     def distances_asked(self, asked: Record) -> list[Distance]:
-        """Return the event named by `event_id`, race/event, or all events of a race; by its first name or today's."""
-        slug, _, name = str(asked.get("event_id", "")).partition("/")
+        """Return the event named by `event_id`, race:event, or all events of a race; by its first name or today's."""
+        slug, _, name = str(asked.get("event_id", "")).partition(":")
         uid = self.records.uid_of(slug)
         if uid is None:
             return []
@@ -172,8 +172,8 @@ class Copernico(Provider):
     result_key = entry_key
 
     def event_key(self, distance: Distance) -> str:
-        """Return race/event, as named at first: Copernico itself has no id for an event."""
-        return f"{self.records.slug(distance.uid // 4)}/{distance.name}"
+        """Return race:event, as named at first: Copernico itself has no id for an event."""
+        return f"{self.records.slug(distance.uid // 4)}:{distance.name}"
 
     place_key = event_key
 

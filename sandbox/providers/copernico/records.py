@@ -81,7 +81,7 @@ class Records(View):
 
     def event_id(self, partner: int, distance: Distance) -> str:
         """Return how control and the target API call an event."""
-        return f"{self.slug(distance.uid // 4)}/{self.event_name(partner, distance)}"
+        return f"{self.slug(distance.uid // 4)}:{self.event_name(partner, distance)}"
 
     def event_at(self, partner: int, uid: int, name: str) -> Distance | None:
         """Return the event of this name; matched exactly, as clients have met it."""
