@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from expectations.session import Outcome, Session
 
 Stage = Literal["arrivals", "candidates"]
-PROVIDERS = ("runsignup", "chronotrack")
+PROVIDERS = ("runsignup", "chronotrack", "letsdothis")
 # In hub.quarantine a stage is one record's place on its way.
 _PLACE = {"arrivals": "arrival", "candidates": "candidate"}
 _ROW_SUITES: dict[str, tuple[str, ...]] = {
@@ -37,6 +37,8 @@ _ROW_SUITES: dict[str, tuple[str, ...]] = {
         "raw_runsignup_events", "raw_runsignup_participants", "raw_runsignup_removed_participants",
         "raw_runsignup_results", "raw_chronotrack_events", "raw_chronotrack_races", "raw_chronotrack_entries",
         "raw_chronotrack_brackets", "raw_chronotrack_intervals", "raw_chronotrack_results",
+        "raw_letsdothis_occurrences", "raw_letsdothis_races", "raw_letsdothis_participants",
+        "raw_letsdothis_applications",
     ),
     "candidates": (
         "unified_events", "unified_races", "unified_divisions", "unified_timing_points",

@@ -16,6 +16,7 @@ class Stream:
     keys: tuple[str, ...]  # without the partner; joined with '/' they are the record_key of removals and rejects
     facts: tuple[str, ...] = ()  # columns whose sudden absence stops a publish
     by_event: bool = True
+    scope_column: str = "event_id"  # what the scope of a reading names
     row_keys: tuple[str, ...] = ()  # of keys, those that make the row_key of what is published; empty: all
 
     @property
@@ -56,7 +57,7 @@ class Stream:
         return " and ".join(parts)
 
 
-ID_TYPES = {"runsignup": "bigint", "chronotrack": "text"}
+ID_TYPES = {"runsignup": "bigint", "chronotrack": "text", "letsdothis": "text"}
 
 
 def as_id(text: str, kind: str) -> str:
@@ -103,6 +104,17 @@ STREAMS = (
         "chronotrack", "results", ("event_id", "results_entry_id", "results_interval_id"),
         ("results_first_name", "results_last_name", "results_time"), row_keys=("event_id", "results_entry_id"),
     ),
+    Stream("letsdothis", "events", ("event_id",), ("title",), by_event=False),
+    Stream("letsdothis", "occurrences", ("occurrence_id",), ("start_date", "timezone"), by_event=False),
+    Stream("letsdothis", "races", ("race_id",), ("title",), by_event=False),
+    Stream(
+        "letsdothis", "participants", ("participant_id",),
+        ("first_name", "last_name", "gender", "date_of_birth", "status"), scope_column="occurrence_id",
+    ),
+    Stream(
+        "letsdothis", "applications", ("application_id",),
+        ("first_name", "last_name", "gender", "date_of_birth", "status"), scope_column="occurrence_id",
+    ),
 )  # fmt: skip
 
 RELATIONS = (
@@ -140,7 +152,7 @@ def held_rows(stream: Stream) -> str:
         columns = ", ".join(f"t.{column}" for column in ("timing_partner_id", "read_at", *stream.keys))
         source = f"""(
         select {columns} from {stream.table} as t
-        where t.timing_partner_id = r.timing_partner_id and t.event_id = {as_id("r.scope", stream.id_type)}
+        where t.timing_partner_id = r.timing_partner_id and t.{stream.scope_column} = {as_id("r.scope", stream.id_type)}
         union all
         select {columns} from {stream.table} as t
         where t.timing_partner_id = r.timing_partner_id and r.scope = ''

@@ -28,6 +28,9 @@ STREAM_RELATIONS = {
     ("raceroster", "sub_events"): "unified_races",
     ("raceroster", "participants"): "unified_participants",
     ("raceroster", "results"): "unified_results",
+    ("letsdothis", "occurrences"): "unified_events",
+    ("letsdothis", "races"): "unified_races",
+    ("letsdothis", "participants"): "unified_participants",
 }
 
 PUBLISHED = """

@@ -22,9 +22,16 @@
         ref('unified_divisions'), 'division_key'],
     ['chronotrack', 'intervals', ref('stg_chronotrack__intervals'), ref('due_chronotrack_intervals'),
         'timing_point_id', ref('unified_timing_points'), 'timing_point_key'],
+    ['letsdothis', 'occurrences', ref('stg_letsdothis__occurrences'), ref('due_letsdothis_occurrences'), 'event_id',
+        ref('unified_events'), 'event_key'],
+    ['letsdothis', 'races', ref('stg_letsdothis__races'), ref('due_letsdothis_races'), 'race_id',
+        ref('unified_races'), 'race_key'],
+    ['letsdothis', 'participants', ref('stg_letsdothis__participants'), ref('due_letsdothis_participants'),
+        'participant_id', ref('unified_participants'), 'participant_key'],
 ] -%}
 {#- Named here as well: dbt learns what a model depends on while parsing, when nothing is due. -#}
 {%- set due_races, due_results = ref('due_runsignup_races'), ref('due_chronotrack_results') -%}
+{%- set due_occasions, due_applications = ref('due_letsdothis_events'), ref('due_letsdothis_applications') -%}
 with
 {% for provider, stream, rows, keys, id, relation, key in streams %}
     {{ provider }}_{{ stream }} as (
@@ -151,6 +158,83 @@ chronotrack_results as (
             ) }} = candidate.result_key
 ),
 
+letsdothis_events as (
+    -- Let's Do This's event is the occasion: it stands in its occurrences. Without one it has nothing to publish.
+    select
+        received.timing_partner_id,
+        'letsdothis' as source_provider,
+        'events' as stream,
+        {{ entity_key('letsdothis', 'received.timing_partner_id', 'received.occasion_id') }} as row_key,
+        received.inserted_xid,
+        received.changed_xid,
+        case
+            when occurrences.event_id is null then 'superseded'
+            when
+                exists (
+                    select from {{ ref('stg_letsdothis__occurrences') }} as held
+                    inner join {{ ref('unified_events') }} as candidate
+                        on
+                            {{ entity_key('letsdothis', 'held.timing_partner_id', 'held.event_id') }}
+                            = candidate.event_key
+                    where
+                        held.timing_partner_id = received.timing_partner_id
+                        and held.occasion_id = received.occasion_id
+                        and candidate.occasion_id = received.occasion_id
+                ) then 'candidate'
+        end as fate
+    from {{ ref('stg_letsdothis__events') }} as received
+    {%- if due %}
+    inner join {{ due_occasions }} as due
+        on
+            received.timing_partner_id = due.timing_partner_id
+            and received.occasion_id = due.occasion_id
+    {%- endif %}
+    left join lateral (
+        select held.event_id
+        from {{ ref('stg_letsdothis__occurrences') }} as held
+        where
+            held.timing_partner_id = received.timing_partner_id
+            and held.occasion_id = received.occasion_id
+        limit 1
+    ) as occurrences on true
+),
+
+letsdothis_applications as (
+    -- An application is a row of its own until somebody enters with it: then it stands in the entrant's row.
+    select
+        received.timing_partner_id,
+        'letsdothis' as source_provider,
+        'applications' as stream,
+        {{ entity_key('letsdothis', 'received.timing_partner_id', 'received.application_id') }} as row_key,
+        received.inserted_xid,
+        received.changed_xid,
+        case
+            when candidate.participant_key is not null then 'candidate'
+            when entered.participant_key is not null then 'superseded'
+        end as fate
+    from {{ ref('stg_letsdothis__applications') }} as received
+    {%- if due %}
+    inner join {{ due_applications }} as due
+        on
+            received.timing_partner_id = due.timing_partner_id
+            and received.application_id = due.application_id
+    {%- endif %}
+    left join {{ ref('unified_participants') }} as candidate
+        on
+            {{ entity_key('letsdothis', 'received.timing_partner_id', 'received.application_id') }}
+            = candidate.participant_key
+    left join lateral (
+        select entries.participant_key
+        from {{ ref('stg_letsdothis__participants') }} as held
+        inner join {{ ref('unified_participants') }} as entries
+            on {{ entity_key('letsdothis', 'held.timing_partner_id', 'held.participant_id') }} = entries.participant_key
+        where
+            held.timing_partner_id = received.timing_partner_id
+            and held.application_id = received.application_id
+        limit 1
+    ) as entered on true
+),
+
 received as (
     {% for provider, stream, rows, keys, id, relation, key in streams %}
         select * from {{ provider }}_{{ stream }}
@@ -161,6 +245,10 @@ received as (
     select * from runsignup_removed_participants
     union all
     select * from chronotrack_results
+    union all
+    select * from letsdothis_events
+    union all
+    select * from letsdothis_applications
 )
 
 select
@@ -173,7 +261,8 @@ select
     inserted_xid
 from received
 {%- for provider, rejects in [
-    ('runsignup', ref('stg_runsignup__rejects')), ('chronotrack', ref('stg_chronotrack__rejects'))
+    ('runsignup', ref('stg_runsignup__rejects')), ('chronotrack', ref('stg_chronotrack__rejects')),
+    ('letsdothis', ref('stg_letsdothis__rejects'))
 ] %}
 
 union all

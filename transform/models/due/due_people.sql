@@ -26,6 +26,24 @@ inner join {{ ref('unified_participants') }} as entries
 
 union
 
+select
+    entries.timing_partner_id,
+    entries.global_participant_id
+from {{ ref('due_letsdothis_participants') }} as due
+inner join {{ ref('unified_participants') }} as entries
+    on {{ entity_key('letsdothis', 'due.timing_partner_id', 'due.participant_id') }} = entries.participant_key
+
+union
+
+select
+    entries.timing_partner_id,
+    entries.global_participant_id
+from {{ ref('due_letsdothis_applications') }} as due
+inner join {{ ref('unified_participants') }} as entries
+    on {{ entity_key('letsdothis', 'due.timing_partner_id', 'due.application_id') }} = entries.participant_key
+
+union
+
 -- All of a partner that was renamed.
 select
     timing_partner_id,

@@ -29,3 +29,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_chronotrack_events_dated') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_letsdothis_occurrences_with_event') }}

@@ -50,3 +50,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_chronotrack_entries_resolved') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_letsdothis_participants_resolved') }}

@@ -25,3 +25,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_chronotrack_races_in_event') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_letsdothis_races_in_occurrence') }}

@@ -21,12 +21,17 @@
     'fetched_date',
 ] %}
 
--- Asks what race an event was in before this model writes it: depends_on {{ ref('due_runsignup_races') }}
+-- These ask what an event was in before this model writes it: depends_on {{ ref('due_runsignup_races') }}
+-- depends_on {{ ref('due_letsdothis_events') }}
 {{ built(
     columns,
     everything=ref('int_events_unioned'),
     due=[
         [ref('int_runsignup_events_with_race'), ref('due_runsignup_events'), ['timing_partner_id', 'event_number']],
         [ref('int_chronotrack_events_dated'), ref('due_chronotrack_events'), ['timing_partner_id', 'event_id']],
+        [
+            ref('int_letsdothis_occurrences_with_event'), ref('due_letsdothis_occurrences'),
+            ['timing_partner_id', 'event_id'],
+        ],
     ],
 ) }}

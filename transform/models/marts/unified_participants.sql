@@ -1,10 +1,13 @@
 {{
     config(
         unique_key='participant_key',
+        gone_when='new.status is null',
         indexes=[{'columns': ['timing_partner_id', 'global_participant_id']}],
         pre_hook="{{ note_people_before(this, [
             ['runsignup', ref('due_runsignup_participants'), 'registration_number'],
             ['chronotrack', ref('due_chronotrack_entries'), 'participant_id'],
+            ['letsdothis', ref('due_letsdothis_participants'), 'participant_id'],
+            ['letsdothis', ref('due_letsdothis_applications'), 'application_id'],
         ]) }}",
     )
 }}
@@ -57,5 +60,10 @@
     due=[
         ['(' ~ runsignup_participants(due=ref('due_runsignup_participants')) ~ ')', none, []],
         ['(' ~ chronotrack_entries(due=ref('due_chronotrack_entries')) ~ ')', none, []],
+        [
+            '(' ~ letsdothis_participants(
+                due=ref('due_letsdothis_participants'), due_applications=ref('due_letsdothis_applications')
+            ) ~ ')', none, [],
+        ],
     ],
 ) }}
