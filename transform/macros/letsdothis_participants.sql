@@ -78,7 +78,7 @@ applicants as (
 {%- set columns = [
     'source_provider', 'timing_partner_id', 'entry_id', 'event_id', 'race_id', 'application_id', 'booking_id',
     'participant_index', 'transaction_id', 'ticket_id', 'ticket_title', 'status_as_sent', 'approval_status',
-    'resolution_type', 'first_name', 'last_name', 'email', 'phone_as_sent', 'gender_as_sent', 'gender', 'birth_date',
+    'resolution_type', 'first_name', 'last_name', 'email', 'phone_as_sent', 'phone', 'gender_as_sent', 'gender', 'birth_date',
     'bib_number', 'address_line1', 'address_line2', 'city', 'postal_code', 'country_as_sent', 'country',
     'emergency_contact_name', 'emergency_contact_phone', 'booker_first_name', 'booker_last_name', 'booker_email',
     'currency', 'list_price', 'incremental_status', 'booking_codes_used', 'other_answers', 'created_at', 'updated_at',
@@ -142,7 +142,7 @@ select
     null::text as middle_name,
     last_name,
     email,
-    case when phone_as_sent ~ '^\+[1-9]\d{6,14}$' then phone_as_sent end as phone,
+    phone,
     phone_as_sent,
     null::text as nationality,
     gender,

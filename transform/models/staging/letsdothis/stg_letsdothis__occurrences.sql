@@ -11,7 +11,7 @@ select
     {{ filled('city') }} as city,
     {{ filled('postcode') }} as postal_code,
     {{ filled('country') }} as country_as_sent,
-    {{ english_country('country') }} as country,
+    {{ country_code('country') }} as country,
     latitude,
     longitude,
     -- timestamps
