@@ -48,7 +48,7 @@ applicants as (
     select
         applicants.*,
         applicants.application_id as entry_id,
-        entered.changed_xid is not null as has_entered,
+        entered.participant_id is not null as has_entered,
         gone.removed_at,
         -- An applicant who may enter has not entered: what the words mean differs from an entrant's.
         'application ' || coalesce(applicants.approval_status, applicants.status_as_sent) as word,
@@ -66,7 +66,7 @@ applicants as (
             and applicants.timing_partner_id = gone.timing_partner_id
             and applicants.application_id = gone.record_key
     left join lateral (
-        select entrants.changed_xid
+        select entrants.participant_id
         from {{ ref('stg_letsdothis__participants') }} as entrants
         where
             entrants.timing_partner_id = applicants.timing_partner_id
