@@ -57,7 +57,7 @@ class Stream:
         return " and ".join(parts)
 
 
-ID_TYPES = {"runsignup": "bigint", "chronotrack": "text", "letsdothis": "text"}
+ID_TYPES = {"runsignup": "bigint", "chronotrack": "text", "letsdothis": "text", "raceroster": "text"}
 
 
 def as_id(text: str, kind: str) -> str:
@@ -115,6 +115,13 @@ STREAMS = (
         "letsdothis", "applications", ("application_id",),
         ("first_name", "last_name", "gender", "date_of_birth", "status"), scope_column="occurrence_id",
     ),
+    Stream("raceroster", "events", ("event_id",), ("name", "start_date", "time_zone"), by_event=False),
+    Stream("raceroster", "sub_events", ("sub_event_id",), ("name",), by_event=False),
+    Stream(
+        "raceroster", "participants", ("participant_id",),
+        ("first_name", "last_name", "gender", "date_of_birth", "registration_status", "registration_date"),
+    ),
+    Stream("raceroster", "results", ("result_id",), ("name", "race_status")),
 )  # fmt: skip
 
 RELATIONS = (

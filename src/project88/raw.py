@@ -48,7 +48,6 @@ INDEXES: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
     ("letsdothis", "races"): (("timing_partner_id", "occurrence_id"),),
     ("letsdothis", "participants"): (("timing_partner_id", "occurrence_id"), ("timing_partner_id", "application_id")),
     ("letsdothis", "applications"): (("timing_partner_id", "occurrence_id"),),
-    ("raceroster", "participants"): (("timing_partner_id", "sub_event_id"),),
 }
 
 TRIGGER_FUNCTIONS = """

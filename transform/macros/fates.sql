@@ -28,6 +28,14 @@
         ref('unified_races'), 'race_key'],
     ['letsdothis', 'participants', ref('stg_letsdothis__participants'), ref('due_letsdothis_participants'),
         'participant_id', ref('unified_participants'), 'participant_key'],
+    ['raceroster', 'events', ref('stg_raceroster__events'), ref('due_raceroster_events'), 'event_id',
+        ref('unified_events'), 'event_key'],
+    ['raceroster', 'sub_events', ref('stg_raceroster__sub_events'), ref('due_raceroster_sub_events'),
+        'race_id', ref('unified_races'), 'race_key'],
+    ['raceroster', 'participants', ref('stg_raceroster__participants'), ref('due_raceroster_participants'),
+        'participant_id', ref('unified_participants'), 'participant_key'],
+    ['raceroster', 'results', ref('stg_raceroster__results'), ref('due_raceroster_results'), 'result_id',
+        ref('unified_results'), 'result_key'],
 ] -%}
 {#- Named here as well: dbt learns what a model depends on while parsing, when nothing is due. -#}
 {%- set due_races, due_results = ref('due_runsignup_races'), ref('due_chronotrack_results') -%}
@@ -262,7 +270,8 @@ select
 from received
 {%- for provider, rejects in [
     ('runsignup', ref('stg_runsignup__rejects')), ('chronotrack', ref('stg_chronotrack__rejects')),
-    ('letsdothis', ref('stg_letsdothis__rejects'))
+    ('letsdothis', ref('stg_letsdothis__rejects')),
+    ('raceroster', ref('stg_raceroster__rejects'))
 ] %}
 
 union all

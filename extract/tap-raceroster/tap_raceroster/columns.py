@@ -55,9 +55,14 @@ def results_code(url: Any) -> str | None:
     return next((part for part in reversed(parts) if CODE.fullmatch(part)), None)
 
 
-def key(name: str, path: str, description: str, kind: str = "text") -> Column:
-    """Return an id without which a row is none."""
-    return Column(name, kind, description, path=path, required=True, convert=ident if kind == "text" else None)
+def key(name: str, path: str, description: str) -> Column:
+    """Return an id without which a row is none; text, since some are, and numbers come as text now and then."""
+    return Column(name, "text", description, path=path, required=True, convert=ident)
+
+
+def reference(name: str, path: str, description: str = "", **more: Any) -> Column:
+    """Return the id of something else, as text."""
+    return Column(name, "text", description, path=path, convert=ident, **({"sent": False} | more))
 
 
 def of_event() -> Column:

@@ -33,6 +33,9 @@ DETAILS_AT_ONCE = 100
 class ResultStream(EventStream):
     """Rows of results, from the service or from the account."""
 
+    # Results that were listed and gone when their details were asked for, of the event at hand.
+    _vanished = 0
+
     def plan(self, event: Event, mark: Mark) -> str:
         """Return whole for an event that has begun, if its results can be found."""
         source = self.config["results_source"]
@@ -73,6 +76,7 @@ class ResultStream(EventStream):
     def _public(self, event: Event, mark: Mark, tally: Tally, snapshot: Snapshot) -> Generator[Record, None, Whole]:
         """Yield the rows of all sub-events that have results; return what the read came to."""
         result = Whole(complete=True)
+        self._vanished = 0
         for result_event_id, sub_event in self._sub_events(event, tally):
             number = sub_event.get("resultSubEventId")
             path = f"result-events/{result_event_id}/sub-events/{number}/results"
@@ -95,6 +99,7 @@ class ResultStream(EventStream):
                     self.commit({"event_id": event.id}, **mark_of(mark) | {"snapshot": value})
             # A list that changed its length while it was read may have hidden a row.
             result.complete = result.complete and len(counts) == 1 and met >= (counts.pop() or 0)
+        result.complete = result.complete and not self._vanished
         result.keyless = tally.keyless
         return result
 
@@ -134,6 +139,7 @@ class ResultStream(EventStream):
             except Gone:
                 # Taken back since it was listed: the next run finds it missing, or asks again.
                 snapshot.changed_content(row["id"], b"")
+                self._vanished += 1
                 continue
             tally.answered(replace(answer, provider_clock=tally.provider_clock))
             detail = answer.data.get("data") if isinstance(answer.data, dict) else None

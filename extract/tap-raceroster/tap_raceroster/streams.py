@@ -19,6 +19,7 @@ from tap_raceroster.columns import (
     moment,
     number,
     of_event,
+    reference,
     results_code,
     text,
     thing,
@@ -99,7 +100,7 @@ class SubEvents(DirectoryStream):
     name = "sub_events"
     primary_keys = ("timing_partner_id", "sub_event_id")
     columns = (
-        key("sub_event_id", "subEventId", "The provider's id; sometimes a text", kind="integer"),
+        key("sub_event_id", "subEventId", "The provider's id; sometimes a text"),
         of_event(),
         text("name", sent=True),
         integer("max_participants", "maxParticipants"),
@@ -132,12 +133,12 @@ class Participants(ChangingStream):
     replication_key = "last_modified_date"
     is_sorted = False
     columns = (
-        key("participant_id", "participantId", "The provider's id", kind="integer"),
+        key("participant_id", "participantId", "The provider's id"),
         of_event(),
-        integer("sub_event_id", "subEventId", "Changes when the runner moves to another distance", sent=True),
+        reference("sub_event_id", "subEventId", "Changes when the runner moves to another distance", sent=True),
         text("sub_event_name", "subEventName"),
-        integer("registration_id", "registrationId"),
-        integer("transaction_id", "transactionId"),
+        reference("registration_id", "registrationId"),
+        reference("transaction_id", "transactionId"),
         text("bib_number", "bibNumber", "As printed; empty or null before bibs are given out"),
         text("first_name", "firstName", sent=True),
         text("last_name", "lastName", sent=True),
@@ -162,8 +163,8 @@ class Participants(ChangingStream):
         text("payment_status", "paymentStatus", known=PAYMENTS | {None}),
         number("amount_paid", "amountPaid"),
         text("currency", description="ISO 4217"),
-        integer("transferred_to_participant_id", "transferredToParticipantId"),
-        integer("transferred_from_participant_id", "transferredFromParticipantId"),
+        reference("transferred_to_participant_id", "transferredToParticipantId"),
+        reference("transferred_from_participant_id", "transferredFromParticipantId"),
         thing("custom_fields", "customFields", kind="array"),
     )
 
@@ -177,9 +178,9 @@ class Results(ResultStream):
         key("result_id", "id", "The public id: 16 letters and digits"),
         of_event(),
         Column("sub_event_name", "text", "As the service calls the sub-event", given=True),
-        integer("result_number", "resultId"),
-        integer("result_event_id", "resultEventId"),
-        integer("result_sub_event_id", "resultSubEventId", "The service's own id, another than sub_event_id"),
+        reference("result_number", "resultId"),
+        reference("result_event_id", "resultEventId"),
+        reference("result_sub_event_id", "resultSubEventId", "The service's own id, another than sub_event_id"),
         text("participant_num", "participantNum", "A UUID"),
         integer("overall_place", "overallPlace", "Null for who did not finish", sent=True),
         integer("gender_place", "genderPlace"),

@@ -34,3 +34,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_letsdothis_occurrences_with_event') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_raceroster_events_zoned') }}

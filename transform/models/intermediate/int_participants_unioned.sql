@@ -55,3 +55,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_letsdothis_participants_resolved') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_raceroster_participants_resolved') }}

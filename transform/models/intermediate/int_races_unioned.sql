@@ -30,3 +30,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_letsdothis_races_in_occurrence') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_raceroster_races_in_event') }}

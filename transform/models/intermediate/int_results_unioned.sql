@@ -39,3 +39,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_chronotrack_results_folded') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_raceroster_results_placed') }}

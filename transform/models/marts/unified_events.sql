@@ -33,5 +33,6 @@
             ref('int_letsdothis_occurrences_with_event'), ref('due_letsdothis_occurrences'),
             ['timing_partner_id', 'event_id'],
         ],
+        [ref('int_raceroster_events_zoned'), ref('due_raceroster_events'), ['timing_partner_id', 'event_id']],
     ],
 ) }}

@@ -8,6 +8,7 @@
             ['chronotrack', ref('due_chronotrack_entries'), 'participant_id'],
             ['letsdothis', ref('due_letsdothis_participants'), 'participant_id'],
             ['letsdothis', ref('due_letsdothis_applications'), 'application_id'],
+            ['raceroster', ref('due_raceroster_participants'), 'participant_id'],
         ]) }}",
     )
 }}
@@ -65,5 +66,6 @@
                 due=ref('due_letsdothis_participants'), due_applications=ref('due_letsdothis_applications')
             ) ~ ')', none, [],
         ],
+        ['(' ~ raceroster_participants(due=ref('due_raceroster_participants')) ~ ')', none, []],
     ],
 ) }}

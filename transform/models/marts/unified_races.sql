@@ -24,5 +24,9 @@
         [ref('int_runsignup_races_of_events'), ref('due_runsignup_events'), ['timing_partner_id', 'event_number']],
         [ref('int_chronotrack_races_in_event'), ref('due_chronotrack_races'), ['timing_partner_id', 'race_id']],
         [ref('int_letsdothis_races_in_occurrence'), ref('due_letsdothis_races'), ['timing_partner_id', 'race_id']],
+        [
+            ref('int_raceroster_races_in_event'), ref('due_raceroster_sub_events'),
+            ['timing_partner_id', 'race_id'],
+        ],
     ],
 ) }}

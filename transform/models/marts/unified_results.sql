@@ -37,5 +37,6 @@
     due=[
         ['(' ~ runsignup_results(due=ref('due_runsignup_results')) ~ ')', none, []],
         ['(' ~ chronotrack_results(due=ref('due_chronotrack_results')) ~ ')', none, []],
+        ['(' ~ raceroster_results(due=ref('due_raceroster_results')) ~ ')', none, []],
     ],
 ) }}
