@@ -625,3 +625,19 @@ select
     error_message,
     created_at at time zone 'UTC' as created_at
 from hub.sync_history;
+
+-- Ours, beside the older system's: what the gate held back and holds back, for partners and notebooks; never the record.
+create or replace view unified.quarantine with (security_invoker = true) as
+select
+    quarantine_id,
+    timing_partner_id,
+    source_provider,
+    stage,
+    relation,
+    row_key,
+    rule,
+    reason,
+    first_seen_at,
+    last_seen_at,
+    resolved_at
+from hub.quarantine;

@@ -43,6 +43,11 @@ HUB_COLUMNS: dict[str, tuple[str, ...]] = {
         "id", "timing_partner_id", "provider_name", "sync_type", "status", "records_processed", "started_at",
         "completed_at", "error_message", "created_at",
     ),
+    # Not the record, which may be of a shape that nobody has looked at.
+    "quarantine": (
+        "quarantine_id", "timing_partner_id", "source_provider", "stage", "relation", "row_key", "rule", "reason",
+        "first_seen_at", "last_seen_at", "resolved_at",
+    ),
 }  # fmt: skip
 """What readers may read of the hub, column by column: the older system's views stand on it. Never a secret."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -491,35 +490,3 @@ def test_the_docs_site_holds_every_published_relation_and_the_gate_s_reports(loa
     assert (folder / "gate" / "index.html").is_file()
     for relation in ("unified_events", "unified_participants", "unified_results", "participant_tracking"):
         assert f"model.project88.{relation}" in manifest
-
-
-@pytest.mark.skipif(
-    not (CHECKOUT / ".venv-lab" / "bin" / "jupyter").exists(), reason="the lab's environment is made by `make test`"
-)
-@pytest.mark.parametrize("notebook", sorted((CHECKOUT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_a_notebook_runs_from_top_to_bottom(notebook, loaded, tmp_path):
-    done = subprocess.run(
-        [
-            str(CHECKOUT / ".venv-lab" / "bin" / "jupyter"), "nbconvert", "--to", "html", "--execute", str(notebook),
-            "--output-dir", str(tmp_path),
-        ],
-        env=loaded.environment | {"P88_NOTEBOOK_URL": loaded.dsn},
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "data:image/png" in next(tmp_path.glob("*.html")).read_text(encoding="utf-8")
-
-
-@pytest.mark.skipif(
-    not (CHECKOUT / ".venv-lab" / "bin" / "nbstripout").exists(), reason="the lab's environment is made by `make test`"
-)
-def test_notebooks_are_kept_without_outputs():
-    notebooks = [str(path) for path in (CHECKOUT / "notebooks").glob("*.ipynb")]
-
-    done = subprocess.run(
-        [str(CHECKOUT / ".venv-lab" / "bin" / "nbstripout"), "--verify", *notebooks],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-
-    assert done.returncode == 0, done.stdout

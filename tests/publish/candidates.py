@@ -83,6 +83,11 @@ def add_partner(cursor: Any, partner: int) -> None:
         (f"user-{partner}", f"user-{partner}@example.org", "hashed-secret", partner, "partner"),
     )
     cursor.execute(
+        "insert into hub.quarantine (timing_partner_id, source_provider, stage, relation, row_key, rule, reason, "
+        "resolved_at) values (%s, 'runsignup', 'arrival', 'unified_results', %s, 'a_rule', 'odd', %s)",
+        (partner, f"runsignup/{partner}/kept-back-once", NOW),
+    )
+    cursor.execute(
         "insert into hub.sync_queue (timing_partner_id, provider_name, sync_type) values (%s, 'runsignup', 'events')",
         (partner,),
     )

@@ -15,6 +15,7 @@ from project88.errors import ActionNeeded
 from project88.legacy import VIEWS, ensure_legacy_views
 from project88.publish import publish
 from project88.published import RELATIONS
+from project88.raw import PROVIDERS
 from project88.tenancy import (
     HUB_COLUMNS,
     acting_as,
@@ -111,7 +112,7 @@ def test_each_of_thirteen_partners_reads_its_own_rows_through_every_table_and_vi
                     )
                     assert dict(cursor.fetchall()) == {partner: everybody[relation][partner]}, relation
                 cursor.execute("select count(*) from unified.providers")
-                assert cursor.fetchone() == (2,)
+                assert cursor.fetchone() == (len(PROVIDERS),)
                 cursor.execute("select count(*), min(account) from hub.connections")
                 assert cursor.fetchone() == (2, f"account-{partner}")
         with acting_as(connection, None):

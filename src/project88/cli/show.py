@@ -119,31 +119,46 @@ def docs(serve: bool, port: int) -> None:
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--as", "reader", metavar="PARTNER", default="analyst", help="See what a partner sees (slug or id).")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def lab(arguments: tuple[str, ...]) -> None:
+def lab(reader: str, arguments: tuple[str, ...]) -> None:
     """Open JupyterLab on the published data; ARGUMENTS go to it. `make lab` makes its environment first.
+
+    The notebooks read as the analyst, who sees all partners, or as one partner.
 
     \b
     Example: p88 lab
-    Example: p88 lab --no-browser --port 8890
+    Example: p88 lab --as harbour --no-browser --port 8890
     """
     import os
     import subprocess
     import sys
 
-    from project88 import db, settings
+    from project88 import db, pipeline, settings, tenancy
+    from project88.cli.database import _partner_id
     from project88.errors import ActionNeeded
 
     program = settings.CHECKOUT / ".venv-lab" / "bin" / "jupyter"
     if not program.exists():
         raise ActionNeeded("JupyterLab has an environment of its own, which is not there yet; `make lab` makes it")
     dsn = db.database_url()
+    pipeline.prepare(dsn)
     # Held as long as the lab is open: the embedded server stops when nobody is connected for a while.
     connection = db.connect(dsn)
     try:
+        with connection.cursor() as cursor:
+            partner = _partner_id(cursor, reader)
+        names = tenancy.roles(connection)
+        connection.commit()
         command = [str(program), "lab", "--notebook-dir", str(settings.CHECKOUT / "notebooks"), *arguments]
         if os.geteuid() == 0:
             command.append("--allow-root")
-        sys.exit(subprocess.run(command, env=os.environ | {"P88_NOTEBOOK_URL": dsn}, check=False).returncode)
+        environment = os.environ | {
+            "P88_NOTEBOOK_URL": dsn,
+            "P88_NOTEBOOK_ROLE": names.analyst if partner is None else names.partners[partner],
+            # Where the notebooks find project88.notebook: the lab's environment does not hold the application.
+            "PYTHONPATH": str(settings.CHECKOUT / "src"),
+        }
+        sys.exit(subprocess.run(command, env=environment, check=False).returncode)
     finally:
         connection.close()
