@@ -1,0 +1,36 @@
+"""Example's events as they arrived."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from expectations import rules
+
+if TYPE_CHECKING:
+    import great_expectations as gx
+
+NAME = "raw_example_events"
+RELATION = "unified_events"
+NEEDS = ("raw_example.events",)
+
+VIEW = """
+select
+    'example/' || e.timing_partner_id || '/' || e.event_id as row_key,
+    e.timing_partner_id::int as timing_partner_id,
+    'example'::text as source_provider,
+    e.ctid::text as origin,
+    e.ends_at is null or e.ends_at >= e.starts_at as event_ends_after_it_starts
+from raw_example.events as e
+"""
+
+
+def suite() -> gx.ExpectationSuite:
+    """Return what must hold for a row before it may become one of ours."""
+    return rules.build(
+        NAME,
+        rules.holds(
+            "event_ends_after_it_starts",
+            "it ends before it starts",
+            "One of the two was typed wrongly at Example.",
+        ),
+    )
