@@ -107,6 +107,27 @@ def save(
         )
 
 
+def seal_anew(connection: Connection, new_key: str) -> int:
+    """Seal every connection's credentials with another key, all or none; returns how many there were.
+
+    Raises ActionNeeded where one cannot be opened with the key in use, or the new one is no key.
+    """
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select connection_id, timing_partner_id, provider_name, account, secrets, secrets_key_id "
+            "from hub.connections where secrets is not null order by connection_id for update"
+        )
+        rows = cursor.fetchall()
+        for connection_id, timing_partner_id, provider, account, sealed, key_id in rows:
+            owner = vault.Owner(timing_partner_id, provider, account)
+            secrets = vault.open_(owner, sealed, key_id)
+            cursor.execute(
+                "update hub.connections set secrets = %s, secrets_key_id = %s where connection_id = %s",
+                (*vault.seal(owner, secrets, new_key), connection_id),
+            )
+    return len(rows)
+
+
 def enabled(connection: Connection, *, partner: str | None = None, provider: str | None = None) -> list[HubConnection]:
     """Return the connections in use, narrowed by partner (slug or id) and provider.
 

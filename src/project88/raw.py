@@ -96,14 +96,17 @@ def settings_of(provider: str) -> set[str]:
 
 
 def _ask_tap(provider: str, *arguments: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [settings.executable(f"tap-{provider}"), *arguments],
-        capture_output=True,
-        text=True,
-        env=settings.child_environment(),
-        timeout=120,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [settings.executable(f"tap-{provider}"), *arguments],
+            capture_output=True,
+            text=True,
+            env=settings.child_environment(),
+            timeout=120,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise ActionNeeded(f"tap-{provider} is not installed; `make setup` installs it") from error
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no output"]
         raise ActionNeeded(f"tap-{provider} does not start: {last[0]}; `make setup` installs it again")

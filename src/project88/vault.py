@@ -41,19 +41,20 @@ def _key() -> bytes:
     return file.read_bytes()
 
 
-def _fernet() -> tuple[Fernet, str]:
-    key = _key()
+def _fernet(given: str | None = None) -> tuple[Fernet, str]:
+    key = _key() if given is None else given.strip().encode()
     try:
         return Fernet(key), hashlib.sha256(key).hexdigest()[:12]
     except ValueError as error:
         raise ActionNeeded(
-            "P88_SECRET_KEY is not a Fernet key (32 bytes, URL-safe base64); `p88 key new` prints one"
+            f"{'P88_SECRET_KEY' if given is None else 'the new key'} is not a Fernet key "
+            "(32 bytes, URL-safe base64); `p88 key new` prints one"
         ) from error
 
 
-def seal(owner: Owner, secrets: dict[str, str]) -> tuple[str, str]:
-    """Return ciphertext and key id."""
-    fernet, key_id = _fernet()
+def seal(owner: Owner, secrets: dict[str, str], key: str | None = None) -> tuple[str, str]:
+    """Return ciphertext and key id; with the key in use unless another one is given."""
+    fernet, key_id = _fernet(key)
     inside = json.dumps({"owner": str(owner), "secrets": secrets}, ensure_ascii=False).encode()
     return fernet.encrypt(inside).decode(), key_id
 

@@ -30,6 +30,17 @@ def db_url() -> None:
     click.echo(database.database_url())
 
 
+@db.command("programs")
+def db_programs() -> None:
+    """Print the folder of the embedded server's own pg_dump, pg_restore, psql and createdb: they fit its version.
+
+    Example: PATH="$(p88 db programs):$PATH"
+    """
+    from project88.db import embedded
+
+    click.echo(embedded.programs())
+
+
 @db.command("start")
 def db_start() -> None:
     """Start the embedded server and bring its schemas up to date.

@@ -63,7 +63,8 @@ def connection() -> None:
 @click.argument("provider", type=click.Choice(raw.PROVIDERS))
 @click.option("--account", default="main", show_default=True, help="A name, where a partner has several accounts.")
 @click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A setting of the tap that is no secret.")
-def connection_add(partner_slug: str, provider: str, account: str, values: tuple[str, ...]) -> None:
+@click.option("--no-secrets", is_flag=True, help="The account needs none, such as one that reads Copernico's presets.")
+def connection_add(partner_slug: str, provider: str, account: str, values: tuple[str, ...], no_secrets: bool) -> None:
     """Add a connection or replace it; credentials are asked for, or read from TAP_<PROVIDER>_<NAME>.
 
     Secrets are never taken as arguments: other users of the machine could read them.
@@ -99,14 +100,17 @@ def connection_add(partner_slug: str, provider: str, account: str, values: tuple
         for name in sorted(connections.SECRET_SETTINGS):
             if value := os.environ.get(prefix + name.upper()):
                 secrets[name] = value
-        if not secrets:
+        if not secrets and not no_secrets:
             if not sys.stdin.isatty():
                 raise ActionNeeded(
                     f"no credentials: set {prefix}… in the environment (see extract/tap-{provider}/README.md)"
                 )
-            asked = {"runsignup": ("api_key", "api_secret"), "letsdothis": ("api_key",)}
-            wanted = asked.get(provider, ("password",))
-            secrets = {name: click.prompt(name, hide_input=True) for name in wanted}
+            # What a tap has of these depends on how its account signs in: whoever asks for the connection knows.
+            for name in sorted(connections.SECRET_SETTINGS & known):
+                if value := click.prompt(f"{name} (Enter for none)", default="", show_default=False, hide_input=True):
+                    secrets[name] = value
+            if not secrets:
+                raise ActionNeeded(f"no credentials were given (see extract/tap-{provider}/README.md)")
         connections.save(
             opened,
             timing_partner_id=int(row[0]),
@@ -190,3 +194,23 @@ def key_new() -> None:
     from cryptography.fernet import Fernet
 
     click.echo(Fernet.generate_key().decode())
+
+
+@key.command("rotate")
+def key_rotate() -> None:
+    """Seal every connection's credentials with the key in P88_NEW_SECRET_KEY, to be put in the old one's place.
+
+    \b
+    Example: P88_NEW_SECRET_KEY="$(p88 key new | tee new.key)" p88 key rotate
+    """
+    new = os.environ.get("P88_NEW_SECRET_KEY", "")
+    if not new.strip():
+        raise ActionNeeded("P88_NEW_SECRET_KEY is not set; `p88 key new` prints a key for it")
+    dsn = db.database_url()
+    pipeline.prepare(dsn)
+    opened = db.connect(dsn)
+    try:
+        count = connections.seal_anew(opened, new)
+    finally:
+        opened.close()
+    click.echo(f"{count} connections are sealed anew; set P88_SECRET_KEY to the new key before the next run", err=True)

