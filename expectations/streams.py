@@ -57,7 +57,7 @@ class Stream:
         return " and ".join(parts)
 
 
-ID_TYPES = {"runsignup": "bigint", "chronotrack": "text", "letsdothis": "text", "raceroster": "text"}
+ID_TYPES = {"runsignup": "bigint", "chronotrack": "text", "letsdothis": "text", "raceroster": "text", "haku": "text"}
 
 
 def as_id(text: str, kind: str) -> str:
@@ -122,6 +122,16 @@ STREAMS = (
         ("first_name", "last_name", "gender", "date_of_birth", "registration_status", "registration_date"),
     ),
     Stream("raceroster", "results", ("result_id",), ("name", "race_status")),
+    Stream("haku", "events", ("event_id",), ("name", "event_date")),
+    Stream("haku", "categories", ("event_id", "category_id"), ("name",)),
+    Stream(
+        "haku", "participants", ("event_id", "registration_number"), ("person_full_name", "registered_at"),
+        row_keys=("registration_number",),
+    ),
+    Stream(
+        "haku", "registrations", ("event_id", "registration_number"), ("first_name", "last_name", "gender", "dob"),
+        row_keys=("registration_number",),
+    ),
 )  # fmt: skip
 
 RELATIONS = (

@@ -155,4 +155,8 @@ group by source_provider, timing_partner_id, relation
         )
 
 
-SUITES = tuple(suite for p in ("runsignup", "chronotrack", "letsdothis", "raceroster") for suite in (Freshness(p), Complete(p)))
+SUITES = tuple(
+    suite
+    for p in ("runsignup", "chronotrack", "letsdothis", "raceroster", "haku")
+    for suite in (Freshness(p), Complete(p))
+)

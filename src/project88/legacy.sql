@@ -292,7 +292,8 @@ with accounts as (
 select
     e.event_id,
     e.event_name,
-    e.starts_at at time zone 'UTC' as start_date,
+    -- Of some events only the day is told.
+    coalesce(e.starts_at at time zone 'UTC', e.event_date::timestamp) as start_date,
     e.ends_at at time zone 'UTC' as end_date,
     coalesce(e.provider_fields ->> 'location_name', e.provider_fields #>> '{location,name}', e.city) as location,
     coalesce(e.event_type, race.race_type) as event_type,

@@ -31,6 +31,9 @@ STREAM_RELATIONS = {
     ("letsdothis", "occurrences"): "unified_events",
     ("letsdothis", "races"): "unified_races",
     ("letsdothis", "participants"): "unified_participants",
+    ("haku", "events"): "unified_events",
+    ("haku", "categories"): "unified_races",
+    ("haku", "participants"): "unified_participants",
 }
 
 PUBLISHED = """

@@ -36,18 +36,27 @@
         'participant_id', ref('unified_participants'), 'participant_key'],
     ['raceroster', 'results', ref('stg_raceroster__results'), ref('due_raceroster_results'), 'result_id',
         ref('unified_results'), 'result_key'],
+    ['haku', 'events', ref('stg_haku__events'), ref('due_haku_events'), 'event_id', ref('unified_events'), 'event_key'],
+    ['haku', 'categories', ref('stg_haku__categories'), ref('due_haku_categories'), ['event_id', 'race_id'],
+        ref('unified_races'), 'race_key'],
+    ['haku', 'participants', ref('stg_haku__participants'), ref('due_haku_participants'), 'registration_number',
+        ref('unified_participants'), 'participant_key'],
+    ['haku', 'registrations', ref('stg_haku__registrations'), ref('due_haku_participants'), 'registration_number',
+        ref('unified_participants'), 'participant_key'],
 ] -%}
 {#- Named here as well: dbt learns what a model depends on while parsing, when nothing is due. -#}
 {%- set due_races, due_results = ref('due_runsignup_races'), ref('due_chronotrack_results') -%}
 {%- set due_occasions, due_applications = ref('due_letsdothis_events'), ref('due_letsdothis_applications') -%}
 with
 {% for provider, stream, rows, keys, id, relation, key in streams %}
+    {%- set ids = [id] if id is string else id %}
+    {%- set row_key = entity_key(provider, 'received.timing_partner_id', 'received.' ~ ids | join(" || '/' || received.")) %}
     {{ provider }}_{{ stream }} as (
         select
             received.timing_partner_id,
             '{{ provider }}' as source_provider,
             '{{ stream }}' as stream,
-            {{ entity_key(provider, 'received.timing_partner_id', 'received.' ~ id) }} as row_key,
+            {{ row_key }} as row_key,
             received.inserted_xid,
             received.changed_xid,
             case when candidate.{{ key }} is not null then 'candidate' end as fate
@@ -56,10 +65,12 @@ with
         inner join {{ keys }} as due
             on
                 received.timing_partner_id = due.timing_partner_id
-                and received.{{ id }} = due.{{ id }}
+                {%- for name in ids %}
+                and received.{{ name }} = due.{{ name }}
+                {%- endfor %}
         {%- endif %}
         left join {{ relation }} as candidate
-            on {{ entity_key(provider, 'received.timing_partner_id', 'received.' ~ id) }} = candidate.{{ key }}
+            on {{ row_key }} = candidate.{{ key }}
     ),
 {% endfor %}
 runsignup_races as (
@@ -270,6 +281,7 @@ select
 from received
 {%- for provider, rejects in [
     ('runsignup', ref('stg_runsignup__rejects')), ('chronotrack', ref('stg_chronotrack__rejects')),
+    ('haku', ref('stg_haku__rejects')),
     ('letsdothis', ref('stg_letsdothis__rejects')),
     ('raceroster', ref('stg_raceroster__rejects'))
 ] %}

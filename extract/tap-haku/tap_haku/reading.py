@@ -284,15 +284,20 @@ class SingleStream(HakuStream):
 
     def walk(self) -> Iterator[Record]:
         """Yield the registrations that are due, as far as the hour's calls go."""
-        left = 0
+        left = asked = 0
         for event in self.tap.directory:
             mark = self.bookmarks.get({"event_id": event.id})
             if mark.get("due"):
+                asked += 1
                 left += yield from self._event(event, mark)
             elif mark.get("snapshot") and self._is_settled(event):
                 # What is not read again needs no memory of its rows.
                 self.categories.bookmarks.drop({"event_id": event.id})
                 self.commit({"event_id": event.id}, settled=True)
+        if not asked:
+            # That nothing was due is a reading, too: else both streams would look as if nobody had read them for weeks.
+            for stream in (self, self.categories):
+                stream.report(stream.tally(mode="skipped"))
         if left:
             self.logger.warning(
                 "%s: %d registrations wait for the next hour's calls (settings calls_per_hour, calls_for_lists); "

@@ -53,6 +53,15 @@ inner join {{ ref('unified_participants') }} as entries
 
 union
 
+select
+    entries.timing_partner_id,
+    entries.global_participant_id
+from {{ ref('due_haku_participants') }} as due
+inner join {{ ref('unified_participants') }} as entries
+    on {{ entity_key('haku', 'due.timing_partner_id', 'due.registration_number') }} = entries.participant_key
+
+union
+
 -- All of a partner that was renamed.
 select
     timing_partner_id,

@@ -39,3 +39,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_raceroster_events_zoned') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_haku_events_dated') }}

@@ -60,3 +60,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_raceroster_participants_resolved') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_haku_participants_resolved') }}

@@ -35,3 +35,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_raceroster_races_in_event') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_haku_races_in_event') }}

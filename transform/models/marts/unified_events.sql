@@ -34,5 +34,6 @@
             ['timing_partner_id', 'event_id'],
         ],
         [ref('int_raceroster_events_zoned'), ref('due_raceroster_events'), ['timing_partner_id', 'event_id']],
+        [ref('int_haku_events_dated'), ref('due_haku_events'), ['timing_partner_id', 'event_id']],
     ],
 ) }}

@@ -9,6 +9,7 @@
             ['letsdothis', ref('due_letsdothis_participants'), 'participant_id'],
             ['letsdothis', ref('due_letsdothis_applications'), 'application_id'],
             ['raceroster', ref('due_raceroster_participants'), 'participant_id'],
+            ['haku', ref('due_haku_participants'), 'registration_number'],
         ]) }}",
     )
 }}
@@ -67,5 +68,6 @@
             ) ~ ')', none, [],
         ],
         ['(' ~ raceroster_participants(due=ref('due_raceroster_participants')) ~ ')', none, []],
+        ['(' ~ haku_participants(due=ref('due_haku_participants')) ~ ')', none, []],
     ],
 ) }}

@@ -28,5 +28,9 @@
             ref('int_raceroster_races_in_event'), ref('due_raceroster_sub_events'),
             ['timing_partner_id', 'race_id'],
         ],
+        [
+            ref('int_haku_races_in_event'), ref('due_haku_categories'),
+            ['timing_partner_id', 'event_id', 'race_id'],
+        ],
     ],
 ) }}
