@@ -1,0 +1,99 @@
+"""Random sequences of changes, faults, surprises and restarts: in the end a loader holds what the provider holds.
+
+`P88_HOSTILE_RUNS` is how many sequences to try.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sandbox_season import Season, Target
+
+PAST, AHEAD = "4410012012", "4410012014"
+HALF_HOUR, DAY = 1_800, 90_000
+
+changes = st.tuples(
+    st.just("change"),
+    st.sampled_from(
+        [
+            ("add_entry", {"count": 2}),
+            ("edit_entry", {"fields": {"lastName": "Ng"}, "count": 2}),
+            ("cancel", {}),
+            ("refund", {}),
+            ("defer", {}),
+            ("transfer", {}),
+            ("delete", {}),
+            ("restore", {}),
+            ("assign_bibs", {"count": 3}),
+            ("decide_application", {"fields": {"approvalStatus": "REJECTED"}}),
+            ("move_event", {}),
+        ]
+    ),
+    st.sampled_from([PAST, AHEAD]),
+)
+faults = st.tuples(
+    st.just("fault"),
+    st.sampled_from(
+        ["status_429", "status_500", "cut_json", "drop_connection", "empty_answer", "row_between_pages",
+         "row_gone_between_pages", "no_key", "bad_record"]
+    ),
+    st.sampled_from(["participants", "applications", "events"]),
+)  # fmt: skip
+surprises = st.tuples(
+    st.just("quirk"),
+    st.sampled_from(["exclusive_cursors", "empty_ends", "cursors_never_end", "drop_withdrawn", "one_r_occurence"]),
+    st.booleans(),
+)
+time = st.tuples(st.just("time"), st.sampled_from([1, 61, HALF_HOUR, DAY]), st.none())
+runs = st.tuples(st.just("run"), st.sampled_from([5, 500]), st.sampled_from([100_000, 100_000, 100_000, 3]))
+# Killed before its state was kept: the rows are there, and the next run does it all again.
+restarts = st.tuples(st.just("restart"), st.sampled_from([5, 500]), st.none())
+
+
+@given(st.lists(st.one_of(changes, changes, faults, surprises, time, runs, runs, restarts), max_size=12))
+@settings(
+    max_examples=int(os.environ.get("P88_HOSTILE_RUNS", "10")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_whatever_happens_raw_is_what_the_provider_holds(
+    run: Any, sandbox: Season, tmp_path_factory: Any, steps: list[Any]
+) -> None:
+    sandbox.reset()
+    target = Target()
+    states: list[Any] = [None]
+
+    def once(**more: Any) -> Any:
+        # A counter of its own: the hour's calls of one example are not the next one's.
+        done = run(states[-1], budget_dir=str(tmp_path_factory.mktemp("budget")), **more)
+        target.take(done)
+        states.append(done.state)
+        return done
+
+    for kind, what, more in steps:
+        match kind:
+            case "change":
+                sandbox.try_change(what[0], more, **what[1])
+            case "fault":
+                sandbox.fault(what, path_contains=more, times=1)
+            case "quirk":
+                sandbox.quirks(**{what: more})
+            case "time":
+                sandbox.pass_time(what)
+            case "run":
+                once(page_size=what, calls_per_hour=more, budget_max_wait=0)
+            case "restart":
+                once(page_size=what)
+                states.pop()
+                once(page_size=what)
+    sandbox.clear_faults()
+    # A day later, when lists are gone through, and once more: what one read found odd, the next one settles.
+    for _ in range(2):
+        sandbox.pass_time(DAY)
+        done = once(page_size=7)
+
+    assert done.error is None
+    target.assert_holds(sandbox)
