@@ -5,7 +5,7 @@ SHELL := /bin/sh
 P88 := .venv/bin/p88
 PYTHON ?= python3
 
-.PHONY: help run test lab docs bench bench-full clean setup lint types unit lock
+.PHONY: help run test lab docs bench bench-full bench-identity clean setup lint types unit lock
 
 help: ## list these
 	@echo "Project88Hub. Begin with: make run"
@@ -28,6 +28,9 @@ bench: setup .venv-bench/ready ## measure loading against the stock loader, dlt 
 
 bench-full: setup ## measure a full season: load, build, gate, publish (half an hour, 60 GB of disk)
 	@.venv/bin/python -m benchmarks.full
+
+bench-identity: setup .venv-bench/ready ## measure how often the linkage of people is right, beside other tools (half an hour)
+	@.venv/bin/python -m benchmarks.identity
 
 clean: ## remove local state: servers, database, logs, environments
 	@scripts/clean

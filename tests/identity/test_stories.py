@@ -153,12 +153,50 @@ SEPARATE: dict[str, list[dict[str, Any]]] = {
     ],
 }  # fmt: skip
 
+# Stories that a pair cannot tell: which records belong together, by their place.
+PARTED: dict[str, tuple[list[dict[str, Any]], list[set[int]]]] = {
+    "a record without birth date between a parent and a child": (
+        [
+            {"first_name": "Theobald", "last_name": "Grimsdyke", "birth_date": "1955-08-19", **HOME},
+            {"first_name": "Theobald", "last_name": "Grimsdyke", "birth_date": "1987-04-02", **HOME},
+            {"first_name": "Theobald", "last_name": "Grimsdyke", **HOME},
+        ],
+        [{0}, {1}, {2}],
+    ),
+    "an initial between two sisters": (
+        [
+            {"first_name": "Florence", "last_name": "Ashdown", "birth_date": "1990-01-04", **HOME, "email": "ashdown@example.org"},
+            {"first_name": "Frederica", "last_name": "Ashdown", "birth_date": "1992-10-11", **HOME, "email": "ashdown@example.org"},
+            {"first_name": "F.", "last_name": "Ashdown", **HOME, "email": "ashdown@example.org"},
+        ],
+        [{0}, {1}, {2}],
+    ),
+    "a middle name tells two people of one name apart": (
+        [
+            {"full_name": "Winterbotham, Hugo A.", "age": "40", "event_date": "2024-05-05", **HOME},
+            {"full_name": "Winterbotham, Hugo A.", "age": "41", "event_date": "2025-05-05", **HOME},
+            {"full_name": "Winterbotham, Hugo K.", "age": "40", "event_date": "2024-05-05", **HOME},
+        ],
+        [{0, 1}, {2}],
+    ),
+    "a third entry does not make one of two in an event": (
+        [
+            {"first_name": "Evangeline", "last_name": "Sprockett", **BORN, **HOME, "event": "winter", "bib": "7", "email": "eva@example.org"},
+            {"first_name": "Evangeline", "last_name": "Sprockett", **BORN, **HOME, "event": "winter", "bib": "8"},
+            {"first_name": "Evangeline", "last_name": "Sprockett", **BORN, **HOME, "event": "spring", "bib": "9", "email": "eva@example.org"},
+        ],
+        [{0, 2}, {1}],
+    ),
+}  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def told() -> tuple[Stories, identity.Linked]:
     """Tell all stories at once, among strangers, and link them."""
     stories = Stories()
     for name, records in {**ONE_PERSON, **SEPARATE}.items():
+        stories.tell(name, *records)
+    for name, (records, _) in PARTED.items():
         stories.tell(name, *records)
     return stories, identity.link([*strangers(), *stories.records])
 
@@ -175,6 +213,16 @@ def test_several_people(story: str, told: tuple[Stories, identity.Linked]) -> No
     stories, linked = told
 
     assert len(set(persons_of(linked, stories.ids[story]))) == len(stories.ids[story])
+
+
+@pytest.mark.parametrize("story", PARTED)
+def test_a_group_is_parted(story: str, told: tuple[Stories, identity.Linked]) -> None:
+    stories, linked = told
+    persons = persons_of(linked, stories.ids[story])
+
+    assert sorted(map(sorted, ({n for n, p in enumerate(persons) if p == one} for one in set(persons)))) == sorted(
+        map(sorted, PARTED[story][1])
+    )
 
 
 def test_strangers_stay_strangers_and_meet_themselves(told: tuple[Stories, identity.Linked]) -> None:

@@ -18,6 +18,7 @@ OUT = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--threshold", type=click.FloatRange(0.5, 1, max_open=True), help="How likely a link must be (0.95).")
 @click.option("--memory", default="4GB", show_default=True, help="Most memory to work in; the rest is spilled to disk.")
+@click.option("--seed", default=88, show_default=True, help="What is drawn at random while learning follows from it.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def link(
     file: Path,
@@ -26,6 +27,7 @@ def link(
     pairs: tuple[str, ...],
     threshold: float | None,
     memory: str,
+    seed: int,
     quiet: bool,
 ) -> None:
     """Say which records of FILE (.csv or .parquet) are the same person. Needs no database.
@@ -60,8 +62,13 @@ def link(
         done(f"{records.num_rows:,} records")
     with teller.step("link") as done:
         linked = identity.link(
-            records, names=names, threshold=threshold, memory=memory, say=lambda text: teller.say(f"    {text}")
-        )  # fmt: skip
+            records,
+            names=names,
+            threshold=threshold,
+            seed=seed,
+            memory=memory,
+            say=lambda text: teller.say(f"    {text}"),
+        )
         people = len(linked.persons.column("person_id").unique())
         done(f"{people:,} persons, {linked.links.num_rows:,} links")
     files.write(linked.persons, output)

@@ -1,4 +1,4 @@
-"""Which profiles are worth comparing: those that share a key. Keys that too many share are left to finer ones."""
+"""Which profiles are worth comparing: those that share a key; where too many share one, those that are neighbours there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from project88.identity import duck
 
 # Most profiles under one key. A name alone is a poor key, so fewer of those.
 MOST, MOST_BY_NAME = 250, 40
+# Pairs that one kind of key may bring, per profile: the smallest groups first. Keeps the work in proportion to the records.
+PAIRS_EACH, PAIRS_AT_LEAST = 3, 50_000
+# In a larger group everyone is compared with so many next to them by name and age, so that who runs every week, and
+# fills a group alone, is found in one piece.
+NEIGHBOURS = 5
 
 # Years touched by the days between which somebody was born.
 _YEARS = "unnest(range(lo // 366, hi // 365 + 1))"
@@ -70,10 +75,9 @@ def find(db: duckdb.DuckDBPyConnection, table: str = "rated", keys: str = "keys"
     named = f"spelled join {table} using (p)"
     parts = [_keys(number, *key, named) for number, key in enumerate(BY_NAME.values())]
     parts += [_keys(number, *key, table) for number, key in enumerate(BY_REST.values(), start=100)]
-    db.execute(f"create or replace table {keys} (k ubigint, p integer, by_name boolean)")
-    alone = list(BY_NAME).index("name")
-    for number, part in enumerate(parts):
-        db.execute(f"insert into {keys} select distinct k, p, {number == alone} from ({part}) where k is not null")
+    db.execute(f"create or replace table {keys} (k ubigint, p integer, kind utinyint)")
+    for kind, part in enumerate(parts):
+        db.execute(f"insert into {keys} select distinct k, p, {kind} from ({part}) where k is not null")
     db.execute("drop table spelled")
 
 
@@ -97,18 +101,31 @@ def _split(of: str) -> list[str]:
     return [*parts, of[last:].strip()]
 
 
-def pair(db: duckdb.DuckDBPyConnection) -> int:
+def pair(db: duckdb.DuckDBPyConnection, profiles: int) -> int:
     """Make `pairs` (a, b with a < b) of profiles that share a key, and return how many."""
+    alone = list(BY_NAME).index("name")
     db.execute(f"""
         create or replace temp table shared as
-        select k from keys group by k
-        having count(*) between 2 and (case when any_value(by_name) then {MOST_BY_NAME} else {MOST} end);
-        create or replace temp table useful as select k, p from keys semi join shared using (k);
+        select k, held <= case when kind = {alone} then {MOST_BY_NAME} else {MOST} end
+            and so_far <= {PAIRS_EACH * profiles + PAIRS_AT_LEAST} as is_small
+        from (
+            select k, kind, held,
+                sum(held * (held - 1) / 2) over (partition by kind order by held range unbounded preceding) as so_far
+            from (select k, any_value(kind) as kind, count(*) as held from keys group by k having count(*) > 1)
+        );
+        create or replace temp table small as select k, p from keys semi join (from shared where is_small) using (k);
+        create or replace temp table large as
+        select k, p, row_number() over (partition by k order by lf, f1, lo, city, p) as nth
+        from keys semi join (from shared where not is_small) using (k) join rated using (p);
         create or replace table pairs as
-        select distinct x.p as a, y.p as b from useful as x join useful as y on x.k = y.k and x.p < y.p;
-        drop table useful;
+        select x.p as a, y.p as b from small as x join small as y on x.k = y.k and x.p < y.p
+        union
+        select least(x.p, y.p), greatest(x.p, y.p)
+        from (select k, p, unnest(range(nth + 1, nth + {NEIGHBOURS + 1})) as nth from large) as x
+        join large as y on x.k = y.k and x.nth = y.nth;
+        drop table small;
+        drop table large;
         drop table shared;
         drop table keys
     """)
-    row = duck.row(db, "select count(*) from pairs")
-    return int(row[0])
+    return int(duck.row(db, "select count(*) from pairs")[0])

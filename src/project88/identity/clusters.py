@@ -73,7 +73,7 @@ def _disputed(db: duckdb.DuckDBPyConnection, damage: Damage) -> set[int]:
         join sized on sized.g = x.g where size between 3 and {LARGEST};
         create or replace temp table opposed as
         select a, b, g from (select a, b, vetoed, middle_name, birth from ({levels("inside", damage=damage)})) join inside using (a, b)
-        where vetoed or (middle_name = 0 and coalesce(birth < 6, true));
+        where vetoed or (middle_name = 0 and coalesce(birth < 5, true));
     """)
     rows = db.execute(f"""
         select g from clashes union select g from opposed union select g from sized where size > {LARGEST}

@@ -146,13 +146,19 @@ def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
         as_number = pc.cast(pc.cast(pc.if_else(whole, column, None), pa.int64()), pa.string())
         return pc.coalesce(as_number, pc.cast(column, pa.string()))
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        texts = [None if one is None else _decoded(one) for one in column.to_pylist()]
-        return pa.chunked_array([pa.array(texts, pa.string())])
+        return _of_bytes(column)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return pc.strftime(pc.cast(column, pa.timestamp("us", getattr(kind, "tz", None))), format="%Y-%m-%d")
-    if pa.types.is_null(kind) or pa.types.is_nested(kind):
-        return pa.chunked_array([pa.nulls(len(column), pa.string())])
-    return pc.cast(column, pa.string())
+    says_nothing = pa.types.is_null(kind) or pa.types.is_nested(kind)
+    return pa.chunked_array([pa.nulls(len(column), pa.string())]) if says_nothing else pc.cast(column, pa.string())
+
+
+def _of_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return pc.cast(column, pa.string())
+    except pa.ArrowInvalid:
+        texts = [None if one is None else _decoded(one) for one in column.to_pylist()]
+        return pa.chunked_array([pa.array(texts, pa.string())])
 
 
 def _check_ids(ids: pa.ChunkedArray) -> None:

@@ -146,6 +146,7 @@ _VETOED = f"""(
             or birth = 2 and not ({_CONTACT} or coalesce(place >= 4, false)))
         or birth = 3 and not ({_CONTACT} or coalesce(place >= 3, false) or coalesce(club = 1, false))
         or birth = 5 and abs(a.lo - b.lo) >= {GENERATION} * 365 and not ({_CONTACT} or coalesce(place >= 2, false))
+        or middle_name = 0 and coalesce(birth < 5, true) and not ({_CONTACT})
         or last_name = 0 and coalesce(birth < 6, true)
         or last_name is null and not (birth >= 5 and first_name >= 2) is true
         or (first_name is null or first_name = 1) and coalesce(birth < 5, true) and not (first_name = 1 and ({_CONTACT}))

@@ -39,21 +39,24 @@ def link(
     *,
     names: Mapping[str, str] | None = None,
     threshold: float | None = None,
+    parameters: scoring.Parameters | None = None,
+    seed: int = 88,
     memory: str = "4GB",
     threads: int | None = None,
     say: Say | None = None,
 ) -> Linked:
     """Return who is who among records (Arrow or pandas) with some of the columns of `COLUMNS`.
 
-    `names` tells the caller's names of columns, ours first: {"city": "Wohnort"}. Nothing is drawn at random but by the
-    content of the records, so the same records give the same persons, in whatever order they come. Raises ActionNeeded
+    `names` tells the caller's names of columns, ours first: {"city": "Wohnort"}. `parameters` are those of an earlier
+    link, where they are not to be learned anew. What is drawn at random follows from `seed` and the content of the records,
+    so the same records give the same persons, in whatever order they come. Raises ActionNeeded
     for a column that is not there and for a record_id that is there twice.
     """
     given = columns.standard(records, names)
     with tempfile.TemporaryDirectory(prefix="p88-link-") as folder:
         db = duck.connect(folder, given.num_rows, memory, threads)
         try:
-            return _as_given(records, _link(db, given, threshold, say or (lambda _: None)))
+            return _as_given(records, _link(db, given, threshold, parameters, seed, say or (lambda _: None)))
         finally:
             db.close()
 
@@ -64,15 +67,22 @@ def _as_given(records: Any, linked: Linked) -> Linked:
     return linked
 
 
-def _link(db: duckdb.DuckDBPyConnection, given: pa.Table, threshold: float | None, say: Say) -> Linked:
+def _link(
+    db: duckdb.DuckDBPyConnection,
+    given: pa.Table,
+    threshold: float | None,
+    parameters: scoring.Parameters | None,
+    seed: int,
+    say: Say,
+) -> Linked:
     say(f"{given.num_rows:,} records: reading names, dates and places")
     cleaning.clean(db, given)
-    count = profiles.make(db)
+    count = profiles.make(db, seed)
     say(f"{count:,} different: looking for candidates")
     candidates.find(db)
-    pairs = candidates.pair(db)
+    pairs = candidates.pair(db, count)
     say(f"{pairs:,} pairs: learning")
-    found = scoring.learn(db, count, pairs)
+    found = parameters or scoring.learn(db, count, pairs)
     say(f"learned in {found.rounds} rounds: comparing")
     usual = THRESHOLD_DAMAGED if found.damage.first_names and found.damage.birth_dates else THRESHOLD
     _score(db, found, usual if threshold is None else threshold)

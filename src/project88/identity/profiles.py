@@ -22,8 +22,8 @@ PRIOR_ONE_IN = {
 PRIOR_PEOPLE, PRIOR_PEOPLE_BY_DAY = 300, 20_000
 
 
-def make(db: duckdb.DuckDBPyConnection) -> int:
-    """Make `profiles` (one row per distinct content, `p` from 0 in an order that follows from the content) and `members`.
+def make(db: duckdb.DuckDBPyConnection, seed: int) -> int:
+    """Make `profiles` (one row per distinct content, `p` from 0 in an order that follows from the content and the seed) and `members`.
 
     Returns how many there are. Records that stand for nobody, or say no name, are in neither.
     """
@@ -42,7 +42,7 @@ def make(db: duckdb.DuckDBPyConnection) -> int:
         create or replace table hashed as
         select n, event, bib, hash({listed}) as h from records where not is_nobody;
         create or replace table numbered as
-        select h, (row_number() over (order by h))::integer - 1 as p, copies
+        select h, (row_number() over (order by hash(h, {seed}), h))::integer - 1 as p, copies
         from (select h, count(*)::integer as copies from hashed group by h);
         create or replace table members as
         select hashed.n, numbered.p, hashed.event, hashed.bib from hashed join numbered using (h);

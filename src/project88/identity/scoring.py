@@ -64,11 +64,9 @@ def learn(db: duckdb.DuckDBPyConnection, profiles: int, pairs: int) -> Parameter
     seen = _patterns(
         db, f"select {names}, count(*) as c from ({levels(sample, damage=damage)}) where not vetoed group by all"
     )
-    copies = "(select p as a, p as b, copies from rated where copies > 1)"
-    alike = _patterns(
-        db,
-        f"select {names}, sum(copies - 1) as c from ({levels(copies, ', pairs.copies')}) where not vetoed group by all",
-    )
+    # Copies are one more pair of that profile, however many: who runs every week is one person.
+    copies = "(select p as a, p as b from rated where copies > 1)"
+    alike = _patterns(db, f"select {names}, count(*) as c from ({levels(copies)}) where not vetoed group by all")
     seen[1][:] *= every
     levels_seen = np.concatenate([seen[0], alike[0]])
     counts = np.concatenate([seen[1], alike[1]])
@@ -168,7 +166,7 @@ def _maximise(seen: Array, counts: Array, drawn: tuple[Array, Array], profiles: 
         if abs(matches - before) < 1e-5 * matches:
             break
     population = profiles + UNSEEN
-    prior = (matches + 0.1 * UNSEEN) / (population * (population - 1) / 2)
+    prior = min(0.01, (matches + 0.1 * UNSEEN) / (population * (population - 1) / 2))
     return Parameters(
         {one.name: [float(x) for x in same[n]] for n, one in enumerate(FIELDS)},
         {one.name: [float(x) for x in other[n]] for n, one in enumerate(FIELDS)},
