@@ -89,7 +89,7 @@ def splink(records: pd.DataFrame) -> pd.DataFrame:
         "gender": cl.ExactMatch("gender"),
     }
     held = [name for name in FIELDS if name in records and records[name].notna().any()]
-    rules = [
+    rules: list[Any] = [
         block_on("first_name", "last_name"),
         block_on("birth_date", "last_name"),
         block_on("birth_date", "first_name"),
