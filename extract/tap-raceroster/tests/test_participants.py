@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
+import requests
 from raceroster_season import DAY, same
 
 
@@ -108,6 +112,57 @@ def test_rows_that_move_between_pages_are_neither_lost_nor_doubled(season, read,
     assert season.faults_left() == 0
     assert (first.error, again.error) == (None, None)
     assert same(delivered(first, again), season.holds("participants"))
+
+
+@pytest.fixture
+def shrinking(season):
+    """Return the address of a wire to the sandbox that takes a row away between the first page and the second."""
+    orchard, first_page = season.event("Orchard"), []
+
+    class Handling(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self, method: str) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            is_list = f"{orchard}/participants" in self.path
+            if is_list and "offset=0" not in self.path and first_page:
+                gone = first_page.pop()["participantId"]
+                season.change("delete", orchard, ids=[gone], fields={"trace": False})
+            sent = {k: v for k, v in self.headers.items() if k in ("Authorization", "Content-Type")}
+            found = requests.request(method, season.url + self.path, data=body, headers=sent, timeout=30)
+            if is_list and "offset=0" in self.path and not season.removed:
+                first_page.append(found.json()["data"][0])
+                season.removed = True
+            self.send_response_only(found.status_code)
+            self.send_header("Date", found.headers["Date"])
+            self.send_header("Content-Length", str(len(found.content)))
+            self.end_headers()
+            self.wfile.write(found.content)
+
+        def do_GET(self) -> None:
+            self.answer("GET")
+
+        def do_POST(self) -> None:
+            self.answer("POST")
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    season.removed = False
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handling)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/raceroster/api/v1"
+    server.shutdown()
+
+
+def test_a_row_that_goes_from_a_page_already_read_hides_no_other(season, read, shrinking):
+    first = read(api_url=shrinking, page_size=4)
+
+    assert first.error is None
+    assert season.removed
+    sent = {row["participant_id"] for row in first.rows("participants")}
+    # The one that went away had been read before.
+    assert sent >= {str(row["participantId"]) for row in season.holds("participants")}
 
 
 def test_a_list_that_never_stands_still_is_no_reason_to_remove_anybody(season, read):
