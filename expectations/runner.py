@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from expectations.session import Outcome, Session
 
 Stage = Literal["arrivals", "candidates"]
-PROVIDERS = ("runsignup", "chronotrack", "letsdothis", "raceroster", "haku")
+PROVIDERS = ("runsignup", "chronotrack", "letsdothis", "raceroster", "haku", "copernico")
 # In hub.quarantine a stage is one record's place on its way.
 _PLACE = {"arrivals": "arrival", "candidates": "candidate"}
 _ROW_SUITES: dict[str, tuple[str, ...]] = {
@@ -41,6 +41,7 @@ _ROW_SUITES: dict[str, tuple[str, ...]] = {
         "raw_letsdothis_applications",
         "raw_raceroster_events", "raw_raceroster_sub_events", "raw_raceroster_participants", "raw_raceroster_results",
         "raw_haku_events", "raw_haku_categories", "raw_haku_participants", "raw_haku_registrations",
+        "raw_copernico_events", "raw_copernico_participants", "raw_copernico_results",
     ),
     "candidates": (
         "unified_events", "unified_races", "unified_divisions", "unified_timing_points",

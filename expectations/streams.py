@@ -57,7 +57,14 @@ class Stream:
         return " and ".join(parts)
 
 
-ID_TYPES = {"runsignup": "bigint", "chronotrack": "text", "letsdothis": "text", "raceroster": "text", "haku": "text"}
+ID_TYPES = {
+    "runsignup": "bigint",
+    "chronotrack": "text",
+    "letsdothis": "text",
+    "raceroster": "text",
+    "haku": "text",
+    "copernico": "text",
+}
 
 
 def as_id(text: str, kind: str) -> str:
@@ -132,6 +139,10 @@ STREAMS = (
         "haku", "registrations", ("event_id", "registration_number"), ("first_name", "last_name", "gender", "dob"),
         row_keys=("registration_number",),
     ),
+    Stream("copernico", "races", ("race_id",), ("race_name",), by_event=False),
+    Stream("copernico", "events", ("event_id",), ("event_name",)),
+    Stream("copernico", "participants", ("event_id", "participant_id"), ("name", "surname", "gender", "status")),
+    Stream("copernico", "results", ("event_id", "participant_id"), ("name", "surname")),
 )  # fmt: skip
 
 RELATIONS = (

@@ -45,6 +45,7 @@ INDEXES: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
     ("runsignup", "events"): (("timing_partner_id", "race_id"),),
     ("runsignup", "results"): (("timing_partner_id", "registration_id"),),
     ("chronotrack", "intervals"): (("timing_partner_id", "race_id"),),
+    ("copernico", "events"): (("timing_partner_id", "race_id"),),
     ("haku", "participants"): (("timing_partner_id", "registration_number"),),
     ("haku", "registrations"): (("timing_partner_id", "registration_number"),),
     ("letsdothis", "races"): (("timing_partner_id", "occurrence_id"),),

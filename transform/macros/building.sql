@@ -78,7 +78,7 @@ from {{ everything }} as built
     {#-
         Who the due entries belong to before they are written: their person may lose them. Noted in the transaction
         that writes the entries and forgotten in the one that brings participant_tracking up to date, so that a build
-        killed in between forgets nobody.
+        killed in between forgets nobody. A key of several columns has commas between them.
     -#}
     {%- if takes_due() -%}
         insert into due.people_before (timing_partner_id, global_participant_id)
@@ -86,7 +86,8 @@ from {{ everything }} as built
         select entries.timing_partner_id, entries.global_participant_id
         from {{ keys }} as due
         inner join {{ participants }} as entries
-            on {{ entity_key(provider, 'due.timing_partner_id', 'due.' ~ id) }} = entries.participant_key
+            on {{ entity_key(provider, 'due.timing_partner_id', 'due.' ~ id | replace(', ', " || '/' || due.")) }}
+                = entries.participant_key
         {{ 'union' if not loop.last }}
         {%- endfor %}
         on conflict do nothing

@@ -43,9 +43,12 @@
         ref('unified_participants'), 'participant_key'],
     ['haku', 'registrations', ref('stg_haku__registrations'), ref('due_haku_participants'), 'registration_number',
         ref('unified_participants'), 'participant_key'],
+    ['copernico', 'events', ref('stg_copernico__events'), ref('due_copernico_events'), 'event_id',
+        ref('unified_events'), 'event_key'],
 ] -%}
 {#- Named here as well: dbt learns what a model depends on while parsing, when nothing is due. -#}
 {%- set due_races, due_results = ref('due_runsignup_races'), ref('due_chronotrack_results') -%}
+{%- set due_of_copernico = [ref('due_copernico_races'), ref('due_copernico_participants'), ref('due_copernico_results')] -%}
 {%- set due_occasions, due_applications = ref('due_letsdothis_events'), ref('due_letsdothis_applications') -%}
 with
 {% for provider, stream, rows, keys, id, relation, key in streams %}
@@ -254,6 +257,75 @@ letsdothis_applications as (
     ) as entered on true
 ),
 
+{#- Athletes are known by event and id; a row is a row. -#}
+{% for stream, rows, keys, relation, key in [
+    ['participants', ref('stg_copernico__participants'), ref('due_copernico_participants'),
+        ref('unified_participants'), 'participant_key'],
+    ['results', ref('stg_copernico__results'), ref('due_copernico_results'), ref('unified_results'), 'result_key'],
+] %}
+    copernico_{{ stream }} as (
+        select
+            received.timing_partner_id,
+            'copernico' as source_provider,
+            '{{ stream }}' as stream,
+            {{ entity_key('copernico', 'received.timing_partner_id', 'received.event_id', 'received.participant_id') }}
+                as row_key,
+            received.inserted_xid,
+            received.changed_xid,
+            case when candidate.{{ key }} is not null then 'candidate' end as fate
+        from {{ rows }} as received
+        {%- if due %}
+        inner join {{ keys }} as due
+            on
+                received.timing_partner_id = due.timing_partner_id
+                and received.event_id = due.event_id
+                and received.participant_id = due.participant_id
+        {%- endif %}
+        left join {{ relation }} as candidate
+            on
+                {{ entity_key(
+                    'copernico', 'received.timing_partner_id', 'received.event_id', 'received.participant_id'
+                ) }} = candidate.{{ key }}
+    ),
+{% endfor %}
+copernico_races as (
+    -- Copernico's race is the occasion: it stands in its events. Without an event it has nothing to publish.
+    select
+        received.timing_partner_id,
+        'copernico' as source_provider,
+        'races' as stream,
+        {{ entity_key('copernico', 'received.timing_partner_id', 'received.occasion_id') }} as row_key,
+        received.inserted_xid,
+        received.changed_xid,
+        case
+            when
+                not exists (
+                    select from {{ ref('stg_copernico__events') }} as held
+                    where
+                        held.timing_partner_id = received.timing_partner_id
+                        and held.occasion_id = received.occasion_id
+                ) then 'superseded'
+            when
+                exists (
+                    select from {{ ref('stg_copernico__events') }} as held
+                    inner join {{ ref('unified_events') }} as candidate
+                        on
+                            {{ entity_key('copernico', 'held.timing_partner_id', 'held.event_id') }}
+                            = candidate.event_key
+                    where
+                        held.timing_partner_id = received.timing_partner_id
+                        and held.occasion_id = received.occasion_id
+                ) then 'candidate'
+        end as fate
+    from {{ ref('stg_copernico__races') }} as received
+    {%- if due %}
+    inner join {{ ref('due_copernico_races') }} as due
+        on
+            received.timing_partner_id = due.timing_partner_id
+            and received.occasion_id = due.occasion_id
+    {%- endif %}
+),
+
 received as (
     {% for provider, stream, rows, keys, id, relation, key in streams %}
         select * from {{ provider }}_{{ stream }}
@@ -264,6 +336,12 @@ received as (
     select * from runsignup_removed_participants
     union all
     select * from chronotrack_results
+    union all
+    select * from copernico_races
+    union all
+    select * from copernico_participants
+    union all
+    select * from copernico_results
     union all
     select * from letsdothis_events
     union all
@@ -281,6 +359,7 @@ select
 from received
 {%- for provider, rejects in [
     ('runsignup', ref('stg_runsignup__rejects')), ('chronotrack', ref('stg_chronotrack__rejects')),
+    ('copernico', ref('stg_copernico__rejects')),
     ('haku', ref('stg_haku__rejects')),
     ('letsdothis', ref('stg_letsdothis__rejects')),
     ('raceroster', ref('stg_raceroster__rejects'))

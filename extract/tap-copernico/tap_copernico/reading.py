@@ -42,12 +42,13 @@ class CopernicoStream(HubStream):
         """Return the tap by its own type."""
         return cast("TapCopernico", self.hub)
 
-    def finish_whole(self, snapshot: Snapshot, tally: Tally, *, keyless_before: int = 0) -> str:
+    def finish_whole(self, snapshot: Snapshot, tally: Tally, *, keyless_before: int = 0, counted: bool = True) -> str:
         """Write removals and the read; return the new value for the bookmark.
 
         Nothing counts as removed after an answer without rows, nor where a row lost its key: it may be any of them.
+        What is not `counted` is not compared with the number of rows that are stored.
         """
-        tally.at_provider = snapshot.seen + tally.keyless
+        tally.at_provider = snapshot.seen + tally.keyless if counted else None
         doubtful = len(snapshot) > 0 and snapshot.seen == 0
         if doubtful:
             self.logger.warning(

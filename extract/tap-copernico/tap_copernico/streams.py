@@ -121,7 +121,8 @@ class Events(RaceStream):
         if not found.whole:
             for event_id in snapshot.unseen():
                 snapshot.keep(event_id)
-        value = self.finish_whole(snapshot, tally)
+        # Read by race, stored by event: their number would be compared with that of one event.
+        value = self.finish_whole(snapshot, tally, counted=False)
         if self.hub.is_over(race.ends_at) and (met or not len(snapshot)):
             self.commit(context, settled=True, calls=tally.calls or None)
         else:

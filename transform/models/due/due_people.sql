@@ -62,6 +62,17 @@ inner join {{ ref('unified_participants') }} as entries
 
 union
 
+select
+    entries.timing_partner_id,
+    entries.global_participant_id
+from {{ ref('due_copernico_participants') }} as due
+inner join {{ ref('unified_participants') }} as entries
+    on
+        {{ entity_key('copernico', 'due.timing_partner_id', 'due.event_id', 'due.participant_id') }}
+        = entries.participant_key
+
+union
+
 -- All of a partner that was renamed.
 select
     timing_partner_id,

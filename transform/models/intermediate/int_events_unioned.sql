@@ -44,3 +44,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_haku_events_dated') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_copernico_events_of_races') }}

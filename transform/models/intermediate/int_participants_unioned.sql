@@ -65,3 +65,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_haku_participants_resolved') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_copernico_participants_resolved') }}

@@ -40,3 +40,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_haku_races_in_event') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_copernico_races_of_events') }}

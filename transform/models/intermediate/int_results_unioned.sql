@@ -44,3 +44,8 @@ union all
 
 select {{ columns | join(', ') }}
 from {{ ref('int_raceroster_results_placed') }}
+
+union all
+
+select {{ columns | join(', ') }}
+from {{ ref('int_copernico_results_linked') }}

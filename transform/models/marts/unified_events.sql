@@ -29,6 +29,7 @@
     due=[
         [ref('int_runsignup_events_with_race'), ref('due_runsignup_events'), ['timing_partner_id', 'event_number']],
         [ref('int_chronotrack_events_dated'), ref('due_chronotrack_events'), ['timing_partner_id', 'event_id']],
+        [ref('int_copernico_events_of_races'), ref('due_copernico_events'), ['timing_partner_id', 'event_id']],
         [
             ref('int_letsdothis_occurrences_with_event'), ref('due_letsdothis_occurrences'),
             ['timing_partner_id', 'event_id'],

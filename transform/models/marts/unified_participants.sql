@@ -6,6 +6,7 @@
         pre_hook="{{ note_people_before(this, [
             ['runsignup', ref('due_runsignup_participants'), 'registration_number'],
             ['chronotrack', ref('due_chronotrack_entries'), 'participant_id'],
+            ['copernico', ref('due_copernico_participants'), 'event_id, participant_id'],
             ['letsdothis', ref('due_letsdothis_participants'), 'participant_id'],
             ['letsdothis', ref('due_letsdothis_applications'), 'application_id'],
             ['raceroster', ref('due_raceroster_participants'), 'participant_id'],
@@ -62,6 +63,7 @@
     due=[
         ['(' ~ runsignup_participants(due=ref('due_runsignup_participants')) ~ ')', none, []],
         ['(' ~ chronotrack_entries(due=ref('due_chronotrack_entries')) ~ ')', none, []],
+        ['(' ~ copernico_participants(due=ref('due_copernico_participants')) ~ ')', none, []],
         [
             '(' ~ letsdothis_participants(
                 due=ref('due_letsdothis_participants'), due_applications=ref('due_letsdothis_applications')

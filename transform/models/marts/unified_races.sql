@@ -23,6 +23,7 @@
     due=[
         [ref('int_runsignup_races_of_events'), ref('due_runsignup_events'), ['timing_partner_id', 'event_number']],
         [ref('int_chronotrack_races_in_event'), ref('due_chronotrack_races'), ['timing_partner_id', 'race_id']],
+        [ref('int_copernico_races_of_events'), ref('due_copernico_events'), ['timing_partner_id', 'event_id']],
         [ref('int_letsdothis_races_in_occurrence'), ref('due_letsdothis_races'), ['timing_partner_id', 'race_id']],
         [
             ref('int_raceroster_races_in_event'), ref('due_raceroster_sub_events'),

@@ -37,6 +37,7 @@
     due=[
         ['(' ~ runsignup_results(due=ref('due_runsignup_results')) ~ ')', none, []],
         ['(' ~ chronotrack_results(due=ref('due_chronotrack_results')) ~ ')', none, []],
+        ['(' ~ copernico_results(due=ref('due_copernico_results')) ~ ')', none, []],
         ['(' ~ raceroster_results(due=ref('due_raceroster_results')) ~ ')', none, []],
     ],
 ) }}
