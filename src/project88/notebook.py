@@ -38,14 +38,22 @@ def ask(query: str, **values: Any) -> pd.DataFrame:
     """Return what a query finds, asked in a transaction that only reads, as the role in P88_NOTEBOOK_ROLE.
 
     Without that role it is asked as the user of P88_NOTEBOOK_URL: a partner who has a login of its own. A hub in which
-    nothing was ever published has neither the role nor the relations: the answer is then an empty frame.
+    nothing was ever published has neither roles nor relations, and a partner who came after the last publish has no
+    role yet: the answer is then an empty frame.
     """
+    role = os.environ.get("P88_NOTEBOOK_ROLE")
     with _engine().connect() as connection, connection.begin():
         connection.execute(sa.text("set transaction read only"))
-        is_there = connection.execute(sa.text("select to_regclass('unified.participant_tracking') is not null"))
+        is_there = connection.execute(
+            sa.text(
+                "select to_regclass('unified.participant_tracking') is not null"
+                " and (cast(:role as text) is null or exists (select from pg_roles where rolname = :role))"
+            ),
+            {"role": role},
+        )
         if not is_there.scalar_one():
             return pd.DataFrame()
-        if role := os.environ.get("P88_NOTEBOOK_ROLE"):
+        if role:
             quoted = connection.dialect.identifier_preparer.quote(role)
             connection.execute(sa.text(f"set local role {quoted}"))
         return pd.read_sql(sa.text(query), connection, params=values)

@@ -84,7 +84,16 @@ def six(season: Hub, copies) -> Iterator[Hub]:
     with copies(season) as hub:
         for relation in PUBLISHED:
             hub.ask(
-                f"update unified.{relation} set source_provider = (%s::text[])[1 + abs(hashtext(event_key)) %% 6]",  # noqa: S608
+                f"""
+                with shares as (
+                    -- One after the other, so that each has its share of every year.
+                    select event_key, row_number() over (order by event_date, event_key) as number
+                    from unified.unified_events
+                )
+
+                update unified.{relation} as r set source_provider = (%s::text[])[1 + s.number %% 6]
+                from shares as s where r.event_key = s.event_key
+                """,  # noqa: S608
                 list(SIX),
             )
         yield hub
