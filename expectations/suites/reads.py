@@ -157,6 +157,6 @@ group by source_provider, timing_partner_id, relation
 
 SUITES = tuple(
     suite
-    for p in ("runsignup", "chronotrack", "letsdothis", "raceroster", "haku")
+    for p in ("runsignup", "chronotrack", "letsdothis", "raceroster", "haku", "copernico")
     for suite in (Freshness(p), Complete(p))
 )
