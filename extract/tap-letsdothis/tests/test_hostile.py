@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sandbox_season import Season, Target
@@ -53,6 +54,8 @@ runs = st.tuples(st.just("run"), st.sampled_from([5, 500]), st.sampled_from([100
 restarts = st.tuples(st.just("restart"), st.sampled_from([5, 500]), st.none())
 
 
+# Hundreds take longer than a test may otherwise.
+@pytest.mark.timeout(7200)
 @given(st.lists(st.one_of(changes, changes, faults, surprises, time, runs, runs, restarts), max_size=12))
 @settings(
     max_examples=int(os.environ.get("P88_HOSTILE_RUNS", "10")),
