@@ -41,13 +41,13 @@ select
         'start_ms', start_ms,
         'gender_place', gender_place,
         'category', division,
-        'category_place', division_place,
+        'category_position', division_place,
         'net_place', net_overall_place,
         'net_gender_place', net_gender_place,
         'net_category_place', net_division_place,
         'place_as_sent', overall_place,
-        'start_time', began_at,
-        'finish_time', ended_at,
+        'start_time', coalesce(began_at, gun_at + start_ms * interval '1 millisecond'),
+        'finish_time', coalesce(ended_at, gun_at + gun_ms * interval '1 millisecond'),
         'gender_as_sent', case when gender_known is null then gender_as_sent end
     )) as provider_fields,
     read_at as fetched_date,
@@ -74,6 +74,7 @@ from (
             coalesce(
                 {{ age_on('events.event_date', 'participants.birth_date') }}, participants.age_as_sent
             ) as age,
+            events.starts_at as gun_at,
             mats.splits,
             coalesce(results.chip_ms, results.gun_ms, results.start_ms) is not null
             or mats.splits is not null as was_seen,
