@@ -45,7 +45,7 @@ _ROW_SUITES: dict[str, tuple[str, ...]] = {
     ),
     "candidates": (
         "unified_events", "unified_races", "unified_divisions", "unified_timing_points",
-        "unified_participants", "unified_results", "participant_tracking",
+        "unified_participants", "unified_results", "participant_tracking", "entry_links",
     ),
 }  # fmt: skip
 KEPT_DAYS = 30  # of measures that were never published
@@ -381,7 +381,11 @@ class _Run:
                 self.conn.commit()
 
     def _require_relations(self) -> None:
-        needed = [r.table for r in streams.RELATIONS] + ["candidate.participant_tracking", "candidate.reconciliation"]
+        needed = [r.table for r in streams.RELATIONS] + [
+            "candidate.participant_tracking",
+            "candidate.entry_links",
+            "candidate.reconciliation",
+        ]
         for table in needed:
             if table not in self._tables:
                 name = table.split(".")[1]

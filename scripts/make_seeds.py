@@ -1,6 +1,7 @@
 """Makes the seeds of countries and of phone numbers from libraries that others keep: nothing in them is by hand.
 
-    .venv/bin/python scripts/make_seeds.py            writes transform/seeds/{country_codes,phone_regions}.csv
+    .venv/bin/python scripts/make_seeds.py            writes transform/seeds/{country_codes,phone_regions}.csv,
+                                                      and the table of statuses in docs/words.md from its seed
     .venv/bin/python scripts/make_seeds.py --check    says what would change, and fails where anything would
 
 Run it when a new version of one of the libraries is in the lock. country_codes is by pycountry (ISO 3166: alpha-2,
@@ -26,7 +27,8 @@ import pycountry
 import regex
 from phonenumbers import PhoneMetadata
 
-SEEDS = Path(__file__).resolve().parents[1] / "transform" / "seeds"
+CHECKOUT = Path(__file__).resolve().parents[1]
+SEEDS, WORDS = CHECKOUT / "transform" / "seeds", CHECKOUT / "docs" / "words.md"
 LANGUAGES = ("en", "es", "ca", "eu", "gl", "fr", "pt", "it", "de", "nl")
 """Of names. Race software writes a country in the organizer's language; the first one whose name it is has it."""
 
@@ -181,7 +183,7 @@ def _digits(found: str) -> str:
 # files
 
 
-def write(name: str, rows: list[Row]) -> str:
+def write(rows: list[Row]) -> str:
     """Return the text of a seed."""
     written = io.StringIO()
     writer = csv.DictWriter(written, fieldnames=list(rows[0]), lineterminator="\n")
@@ -190,18 +192,31 @@ def write(name: str, rows: list[Row]) -> str:
     return written.getvalue()
 
 
+def with_statuses(text: str) -> str:
+    """Return the text of words.md with the table of the seed status_vocabulary in its place."""
+    table = ["| provider | word | entry's status | result's status | means |", "| --- | --- | --- | --- | --- |"]
+    with (SEEDS / "status_vocabulary.csv").open(encoding="utf-8") as file:
+        table += [f"| {' | '.join(row)} |".replace("|  |", "| |") for row in list(csv.reader(file))[1:]]
+    begin, end = "<!-- statuses: written by scripts/make_seeds.py -->\n", "<!-- statuses: end -->"
+    before, rest = text.split(begin)
+    return before + begin + "\n".join(table) + "\n" + end + rest.split(end)[1]
+
+
 def main() -> None:
-    """Write the seeds, or with --check say whether they are what would be written."""
+    """Write the files, or with --check say whether they are what would be written."""
+    written = {
+        SEEDS / "country_codes.csv": write(country_codes()),
+        SEEDS / "phone_regions.csv": write(phone_regions()),
+        WORDS: with_statuses(WORDS.read_text(encoding="utf-8")),
+    }
     differ = []
-    for name, rows in (("country_codes", country_codes()), ("phone_regions", phone_regions())):
-        file = SEEDS / f"{name}.csv"
-        text = write(name, rows)
+    for file, text in written.items():
         if "--check" not in sys.argv:
             file.write_text(text, encoding="utf-8")
         elif not file.exists() or file.read_text(encoding="utf-8") != text:
             differ.append(file.name)
     if differ:
-        sys.exit(f"{', '.join(differ)}: not what the libraries say; run scripts/make_seeds.py")
+        sys.exit(f"{', '.join(differ)}: not what libraries and seeds say; run scripts/make_seeds.py")
 
 
 if __name__ == "__main__":

@@ -75,6 +75,9 @@ _CANDIDATE = {
     f" status text, is_removed boolean, splits jsonb, {_TAIL}",
     "participant_tracking": "timing_partner_id int, global_participant_id text, events_participated int,"
     " providers_used text[]",
+    "entry_links": "link_key text, timing_partner_id int, timing_provider text, timing_participant_key text,"
+    " registration_provider text, registration_participant_key text, linked_by text, evidence text[],"
+    " fetched_date timestamptz",
     "reconciliation": "timing_partner_id int, source_provider text, stream text, received bigint, unaccounted bigint",
 }
 

@@ -22,6 +22,7 @@ RELATIONS = {
     "unified_participants": ("participant_key",),
     "unified_results": ("result_key",),
     "participant_tracking": ("timing_partner_id", "global_participant_id"),
+    "entry_links": ("link_key",),
 }
 """Published relations with the columns of their key."""
 

@@ -33,6 +33,7 @@ RELATIONS = (
     "unified_participants",
     "unified_results",
     "participant_tracking",
+    "entry_links",
 )
 KEYS = {
     "runsignup": {

@@ -49,6 +49,10 @@ COLUMNS = {
         is_preliminary boolean, splits jsonb, provider_fields jsonb, fetched_date timestamptz""",
     "participant_tracking": """timing_partner_id integer, timing_partner_name text, global_participant_id text,
         events_participated integer, providers_used text[], primary key (timing_partner_id, global_participant_id)""",
+    "entry_links": """link_key text primary key, timing_partner_id integer, timing_provider text,
+        timing_participant_key text, timing_event_key text, registration_provider text,
+        registration_participant_key text, registration_event_key text, linked_by text, evidence text[],
+        matched_fields text[], fetched_date timestamptz""",
 }
 
 FIRST_NAMES = ("Imani", "Zoë", "Łukasz", "Noor")
@@ -66,6 +70,14 @@ def make_season(connection: Connection, partners: int = PARTNERS, runners: int =
         for partner in range(1, partners + 1):
             for provider in PROVIDERS:
                 _add_event(cursor, provider, partner, runners)
+            _add(
+                cursor, "entry_links", link_key=f"chronotrack/{partner}/8001~runsignup/{partner}/8001",
+                timing_partner_id=partner, timing_provider="chronotrack",
+                timing_participant_key=f"chronotrack/{partner}/8001", timing_event_key=f"chronotrack/{partner}/900101",
+                registration_provider="runsignup", registration_participant_key=f"runsignup/{partner}/8001",
+                registration_event_key=f"runsignup/{partner}/900101", linked_by="bib_event_name",
+                evidence=["bib 01"], matched_fields=["bib_number"], fetched_date=NOW,
+            )  # fmt: skip
             _add(
                 cursor, "participant_tracking", timing_partner_id=partner, timing_partner_name=f"Partner {partner}",
                 global_participant_id=f"person-{partner}", events_participated=2, providers_used=list(PROVIDERS),

@@ -61,7 +61,7 @@ def places(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             yield Places(connection, dsn)
 
 
-def test_the_seeds_are_what_the_libraries_say() -> None:
+def test_seeds_and_the_table_of_statuses_are_what_the_libraries_and_the_vocabulary_say() -> None:
     done = subprocess.run(
         [sys.executable, "scripts/make_seeds.py", "--check"], cwd=CHECKOUT, capture_output=True, text=True, check=False
     )

@@ -78,7 +78,7 @@
             alter index {{ new.include(database=False, identifier=False) }}.{{ new.identifier }}_pkey
                 rename to {{ target.identifier }}_pkey;
             {%- for index in config.get('indexes', []) %}
-            create index {{ target.identifier }}_{{ index.columns | join('_') }}
+            create index {{ target.identifier }}_{{ index.name or index.columns | join('_') }}
                 on {{ target }} ({{ index.columns | join(', ') }});
             {%- endfor %}
             analyze {{ target }}

@@ -1,4 +1,4 @@
-{{ config(unique_key='event_key') }}
+{{ config(unique_key='event_key', indexes=[{'columns': ['timing_partner_id', 'event_date']}]) }}
 {%- set columns = [
     'event_key',
     'source_provider',

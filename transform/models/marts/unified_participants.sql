@@ -2,7 +2,11 @@
     config(
         unique_key='participant_key',
         gone_when='new.status is null',
-        indexes=[{'columns': ['timing_partner_id', 'global_participant_id']}],
+        indexes=[
+            {'columns': ['timing_partner_id', 'global_participant_id']},
+            {'columns': ['external_id']},
+            {'columns': ['event_key', '(' ~ bib_key('bib_number') ~ ')'], 'name': 'event_bib'},
+        ],
         pre_hook="{{ note_people_before(this, [
             ['runsignup', ref('due_runsignup_participants'), 'registration_number'],
             ['chronotrack', ref('due_chronotrack_entries'), 'participant_id'],
