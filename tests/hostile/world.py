@@ -52,6 +52,7 @@ class Account:
     sandbox: Sandbox
     dsn: str
     folder: Path
+    partner: int = PARTNER
     # What the loader passed on: this a run begins with, as with Meltano.
     state: dict[str, Any] = field(default_factory=dict)
     runs: int = 0
@@ -61,7 +62,7 @@ class Account:
         (one,) = (
             one
             for one in self.sandbox.get("connections")
-            if one["provider"] == self.provider and one["timing_partner_id"] == PARTNER
+            if one["provider"] == self.provider and one["timing_partner_id"] == self.partner
         )
         # What is settled is not read again, by design; here everything may change at any time.
         patience = {"backoff_base": 0.001, "request_timeout": 20, "calls_per_hour": 0, "settle_days": 100_000}
@@ -177,7 +178,7 @@ class Account:
         return {"races": races, "participants": entries, "results": results}
 
     def _held(self, stream: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.sandbox.get(f"holds/{self.provider}/{PARTNER}/{stream}?context=1")
+        found: list[dict[str, Any]] = self.sandbox.get(f"holds/{self.provider}/{self.partner}/{stream}?context=1")
         return found
 
     def rows(self, stream: HubStream) -> dict[str, Any]:
@@ -200,7 +201,7 @@ class Account:
             moved=sql.SQL(MOVED.get((self.provider, stream.name), "")),
         )
         with contextlib.closing(psycopg2.connect(self.dsn)) as connection, connection.cursor() as cursor:
-            cursor.execute(query, {"partner": PARTNER, "stream": stream.name})
+            cursor.execute(query, {"partner": self.partner, "stream": stream.name})
             return dict(cursor.fetchall())
 
 
