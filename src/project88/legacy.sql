@@ -232,7 +232,8 @@ left join lateral (
         min(r.distance_m) as distance_m,
         min(r.race_type) as race_type
     from unified.unified_races as r
-    where r.event_key = e.event_key
+    -- Crews and shirts are sub-events too, without a length.
+    where r.event_key = e.event_key and r.distance_m is not null
     having count(*) = 1
 ) as race on true
 where e.source_provider = 'raceroster';
@@ -314,7 +315,8 @@ left join lateral (
         min(r.distance_m) as distance_m,
         min(r.race_type) as race_type
     from unified.unified_races as r
-    where r.event_key = e.event_key
+    -- Crews and shirts are sub-events too, without a length.
+    where r.event_key = e.event_key and r.distance_m is not null
     having count(*) = 1
 ) as race on true
 where e.source_provider = 'haku';
@@ -393,7 +395,8 @@ left join lateral (
         min(r.distance_m) as distance_m,
         min(r.race_type) as race_type
     from unified.unified_races as r
-    where r.event_key = e.event_key
+    -- Crews and shirts are sub-events too, without a length.
+    where r.event_key = e.event_key and r.distance_m is not null
     having count(*) = 1
 ) as race on true
 where e.source_provider = 'letsdothis';
@@ -473,7 +476,8 @@ left join lateral (
         min(r.distance_m) as distance_m,
         min(r.race_type) as race_type
     from unified.unified_races as r
-    where r.event_key = e.event_key
+    -- Crews and shirts are sub-events too, without a length.
+    where r.event_key = e.event_key and r.distance_m is not null
     having count(*) = 1
 ) as race on true
 where e.source_provider = 'copernico';

@@ -105,7 +105,27 @@ def test_a_partner_sees_its_own_rows_of_all_six(six: Hub) -> None:
 def test_a_second_run_publishes_nothing(six: Hub) -> None:
     before = six.published_at()
 
-    output = six.p88("run", timeout=600).stdout
+    output = six.p88("run", timeout=600).stderr
 
     assert "Incremental: nothing changed, nothing published" in output
     assert six.published_at() == before
+
+
+def test_who_registered_at_one_and_was_timed_at_another_is_linked(six: Hub) -> None:
+    pairs = {
+        (registered, timed)
+        for registered, timed in six.ask(
+            """
+            select distinct r.source_provider, t.source_provider
+            from unified.entry_links as l
+            inner join unified.unified_participants as r on l.registration_participant_key = r.participant_key
+            inner join unified.unified_participants as t on l.timing_participant_key = t.participant_key
+            """
+        )
+    }
+
+    # As the season has it: sandbox/README.md.
+    assert pairs >= {
+        ("runsignup", "chronotrack"), ("raceroster", "chronotrack"), ("haku", "chronotrack"),
+        ("raceroster", "copernico"), ("haku", "copernico"), ("letsdothis", "copernico"), ("runsignup", "copernico"),
+    }  # fmt: skip
