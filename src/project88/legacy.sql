@@ -315,8 +315,7 @@ left join lateral (
         min(r.distance_m) as distance_m,
         min(r.race_type) as race_type
     from unified.unified_races as r
-    -- Crews and shirts are sub-events too, without a length.
-    where r.event_key = e.event_key and r.distance_m is not null
+    where r.event_key = e.event_key
     having count(*) = 1
 ) as race on true
 where e.source_provider = 'haku';
@@ -395,8 +394,7 @@ left join lateral (
         min(r.distance_m) as distance_m,
         min(r.race_type) as race_type
     from unified.unified_races as r
-    -- Crews and shirts are sub-events too, without a length.
-    where r.event_key = e.event_key and r.distance_m is not null
+    where r.event_key = e.event_key
     having count(*) = 1
 ) as race on true
 where e.source_provider = 'letsdothis';
@@ -476,8 +474,7 @@ left join lateral (
         min(r.distance_m) as distance_m,
         min(r.race_type) as race_type
     from unified.unified_races as r
-    -- Crews and shirts are sub-events too, without a length.
-    where r.event_key = e.event_key and r.distance_m is not null
+    where r.event_key = e.event_key
     having count(*) = 1
 ) as race on true
 where e.source_provider = 'copernico';
