@@ -75,6 +75,8 @@ def _names_of_countries() -> Iterator[tuple[str, str, str]]:
         yield from ((f"name_{language}", territories.get(code, ""), code) for code in codes)
     # Reserved in ISO 3166-1 at the request of the United Kingdom, and in wide use.
     yield "reserved", "UK", "GB"
+    # The English name until 2022; forms go on offering it.
+    yield "former", "Turkey", "TR"
 
 
 def _olympic_codes() -> Iterator[tuple[str, str]]:

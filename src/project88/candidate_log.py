@@ -52,22 +52,30 @@ def key_parts(keys: Sequence[str], row_key: str) -> list[str]:
     return [*parts, rest]
 
 
+def make(connection: Connection) -> None:
+    """Make what the log is kept in where it is not there, and commit: models read it. The triggers come by `ensure`."""
+    with connection, connection.cursor() as cursor:
+        text = DDL.read_text(encoding="utf-8")
+        if is_applied(connection, "candidate log", text):
+            return
+        # Two processes that begin at once would both create.
+        cursor.execute("select pg_advisory_xact_lock(hashtextextended('candidate log', 88))")
+        cursor.execute("set local client_min_messages = warning")
+        cursor.execute(text)
+        mark_applied(connection, "candidate log", text)
+
+
 def ensure(connection: Connection) -> list[str]:
     """Put the triggers on every candidate table that lacks them, and commit; return the relations made whole by it.
 
     Cheap where nothing is to do. To be called after each build and before anything reads the log.
     """
+    make(connection)
     with connection, connection.cursor() as cursor:
-        text = DDL.read_text(encoding="utf-8")
-        missing = _without_triggers(cursor) if (there := is_applied(connection, "candidate log", text)) else []
-        if there and not missing:
+        if not _without_triggers(cursor):
             return []
-        # Two processes that begin at once would both create.
+        # As in `make`.
         cursor.execute("select pg_advisory_xact_lock(hashtextextended('candidate log', 88))")
-        if not there:
-            cursor.execute("set local client_min_messages = warning")
-            cursor.execute(text)
-            mark_applied(connection, "candidate log", text)
         missing = _without_triggers(cursor)
         for table in missing:
             table.begin(cursor)

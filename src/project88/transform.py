@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg2 import sql
 
-from project88 import db, raw, settings
+from project88 import candidate_log, db, raw, settings
 from project88.errors import ActionNeeded
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class Transformer:
                 raise ActionNeeded(
                     f"no mart is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(self._marts()))}"
                 )
+            candidate_log.make(connection)
             noted = _noted_rules(connection)
             stale = {name for name, rules in self.rules.items() if noted.get(name) != rules}
             missing = self._missing(connection)

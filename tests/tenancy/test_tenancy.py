@@ -378,7 +378,7 @@ def test_an_owner_who_may_not_create_roles_is_told_what_to_ask_for(embedded_dsn:
         names = roles(connection).all
     for role in names:
         execute(administrator, sql.SQL("create role {} nologin").format(sql.Identifier(role)).as_string(administrator))
-    assert publish(owner_dsn, run_id="run-2", now=NOW).changed == 13
+    assert publish(owner_dsn, run_id="run-2", now=NOW).changed == 14
     connection.close()
     administrator.close()
 

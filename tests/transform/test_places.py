@@ -154,7 +154,8 @@ def _examples() -> list[tuple[str, str]]:
         for kind in phonenumbers.PhoneNumberType.values():
             number = phonenumbers.example_number_for_type(region, kind)
             # Some of Canada's are for use inside a town only: no pattern of the shared code has them.
-            if number is None or not phonenumbers.is_possible_number(number):
+            possible = phonenumbers.ValidationResult.IS_POSSIBLE
+            if number is None or phonenumbers.is_possible_number_with_reason(number) != possible:
                 continue
             forms = [phonenumbers.format_number(number, form) for form in (0, 1, 2)]
             forms += [phonenumbers.format_out_of_country_calling_number(number, region)]

@@ -15,7 +15,7 @@ from tap_letsdothis.tap import TapLetsDoThis
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sandbox_season import Run, Season, Target
+from letsdothis_season import Run, Season, Target
 
 ROOT = Path(__file__).parents[3]
 

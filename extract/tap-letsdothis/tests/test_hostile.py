@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sandbox_season import Season, Target
+from letsdothis_season import Season, Target
 
 PAST, AHEAD = "4410012012", "4410012014"
 HALF_HOUR, DAY = 1_800, 90_000

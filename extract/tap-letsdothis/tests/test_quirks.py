@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from sandbox_season import Season
+from letsdothis_season import Season
 from tap_letsdothis.columns import instant_text
 
 PAST, AHEAD = "4410012012", "4410012014"
