@@ -20,6 +20,7 @@ from psycopg2 import sql
 
 from project88 import candidate_log, db, raw, settings
 from project88.errors import ActionNeeded
+from project88.published import ensure_published
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -108,6 +109,8 @@ class Transformer:
                     f"no mart is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(self._marts()))}"
                 )
             candidate_log.make(connection)
+            with connection:
+                ensure_published(connection)
             noted = _noted_rules(connection)
             stale = {name for name, rules in self.rules.items() if noted.get(name) != rules}
             missing = self._missing(connection)

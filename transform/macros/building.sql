@@ -62,13 +62,22 @@ from {{ everything }} as built
 
 
 {% macro prepare_people_before() -%}
-    {#- Persons whose entries were written since participant_tracking was last brought up to date. -#}
+    {#-
+        Persons whose entries were written since participant_tracking was last brought up to date, and the bibs that
+        entries had since entry_links was.
+    -#}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
         create schema if not exists due;
         create table if not exists due.people_before (
             timing_partner_id integer not null,
             global_participant_id text not null,
             primary key (timing_partner_id, global_participant_id)
+        );
+        create table if not exists due.entries_before (
+            participant_key text not null,
+            event_key text not null,
+            bib_number text not null,
+            primary key (participant_key, event_key, bib_number)
         )
     {%- endif -%}
 {%- endmacro %}
@@ -76,7 +85,8 @@ from {{ everything }} as built
 
 {% macro note_people_before(participants, due) -%}
     {#-
-        Who the due entries belong to before they are written: their person may lose them. Noted in the transaction
+        Who the due entries belong to before they are written, and their bibs: their person may lose them, and who wears
+        the same bib may be the only one again, though the gate never let the other be published. Noted in the transaction
         that writes the entries and forgotten in the one that brings participant_tracking up to date, so that a build
         killed in between forgets nobody. A key of several columns has commas between them.
     -#}
@@ -88,6 +98,17 @@ from {{ everything }} as built
         inner join {{ participants }} as entries
             on {{ entity_key(provider, 'due.timing_partner_id', 'due.' ~ id | replace(', ', " || '/' || due.")) }}
                 = entries.participant_key
+        {{ 'union' if not loop.last }}
+        {%- endfor %}
+        on conflict do nothing;
+        insert into due.entries_before (participant_key, event_key, bib_number)
+        {%- for provider, keys, id in due %}
+        select entries.participant_key, entries.event_key, entries.bib_number
+        from {{ keys }} as due
+        inner join {{ participants }} as entries
+            on {{ entity_key(provider, 'due.timing_partner_id', 'due.' ~ id | replace(', ', " || '/' || due.")) }}
+                = entries.participant_key
+        where entries.bib_number is not null
         {{ 'union' if not loop.last }}
         {%- endfor %}
         on conflict do nothing

@@ -82,6 +82,16 @@ pairs as (
     union
 
     {{ bib_pairs('changed', source('unified', 'unified_participants'), source('unified', 'unified_events')) }}
+
+    union
+
+    {{ bib_pairs(source('due', 'entries_before'), source('due', 'entries_before'), events) }}
+
+    union
+
+    {{ bib_pairs(
+        source('due', 'entries_before'), source('due', 'entries_before'), source('unified', 'unified_events')
+    ) }}
 )
 
 select near.participant_key from near

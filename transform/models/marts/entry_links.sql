@@ -2,6 +2,7 @@
     config(
         unique_key='link_key',
         gone_when='new.linked_by is null',
+        post_hook="delete from {{ source('due', 'entries_before') }}",
         indexes=[
             {'columns': ['timing_participant_key']},
             {'columns': ['registration_participant_key']},
