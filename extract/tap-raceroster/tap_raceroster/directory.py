@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tap_shared.clock import as_text, from_text
@@ -136,10 +137,11 @@ class Directory:
         hub, events = self.hub, self.events
         own = events.bookmarks.own
         whole_at, since = own.get("whole_at"), own.get("replication_key_value")
-        # Both are the provider's clock: ours may be another.
-        whole = hub.read_everything or not (whole_at and since) or from_text(since) - from_text(whole_at) >= WHOLE_EVERY
-        params = {} if whole else {hub.since_parameter: since}
-        tally = events.tally(mode="whole" if whole else "changes")
+        tally = events.tally()
+        first: Page | None
+        first, params = self._begin(since, whole_at, tally)
+        whole = not params
+        tally.mode = "whole" if whole else "changes"
         below = self.sub_events.tally(mode=tally.mode)
         snapshot = events.snapshot(own.get("snapshot"))
         settled = {event_id for event_id, (*_, over) in known.items() if over}
@@ -147,7 +149,8 @@ class Directory:
         complete = False
         for _ in range(MOST_READS):
             before, full = set(listed), False
-            for page in self._pages(params):
+            begin, first = first or self._page(params, 0), None
+            for page in pages(begin, partial(self._page, params), hub.ahead):
                 tally.answered(page.answer)
                 full = full or not page.is_last
                 yield from self._deliver(page.rows, tally, below, snapshot, listed)
@@ -195,14 +198,23 @@ class Directory:
                 },
             )
 
-    def _pages(self, params: dict[str, Any]) -> Iterator[Page]:
+    def _begin(self, since: str | None, whole_at: str | None, tally: Tally) -> tuple[Page, dict[str, Any]]:
+        """Return the first page of what is to be read and what is asked for: changes, or nothing for all of them."""
         hub = self.hub
+        if hub.read_everything or not (whole_at and since):
+            return self._page({}, 0), {}
+        params = {hub.since_parameter: since}
+        first = self._page(params, 0)
+        # Whether a day has gone by is told by the provider's clock, which comes with an answer: ours may be another.
+        if hub.now() - from_text(whole_at) < WHOLE_EVERY:
+            return first, params
+        tally.answered(first.answer)
+        return self._page({}, 0), {}
 
-        def fetch(offset: int) -> Page:
-            asked = {"sort": "startDate", "order": "asc", **params}
-            return hub.client.page("events", asked, offset, hub.page_size, "events")
-
-        return pages(fetch(0), fetch, hub.ahead)
+    def _page(self, params: dict[str, Any], offset: int) -> Page:
+        hub = self.hub
+        asked = {"sort": "startDate", "order": "asc", **params}
+        return hub.client.page("events", asked, offset, hub.page_size, "events")
 
     def _unlisted(self, listed: set[str], settled: set[str], whole: bool) -> list[str]:
         """Return the events to ask for by themselves: those named and never seen, those that are over, not long ago.
