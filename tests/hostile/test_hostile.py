@@ -62,13 +62,7 @@ def steps(draw: st.DrawFn) -> Step:
     return Step(kind, draw(st.integers(0, 30)), draw(st.integers(0, 30)), draw(st.integers(1, 3)))
 
 
-# A known defect: after a run that was cut short, a result may stay that the preset no longer has as one.
-KNOWN = {"copernico": [pytest.mark.xfail(reason="a result stays after a cut run", raises=Exception, strict=False)]}
-
-
-@pytest.fixture(
-    scope="module", params=[pytest.param(provider, marks=KNOWN.get(provider, [])) for provider in PROVIDERS]
-)
+@pytest.fixture(scope="module", params=PROVIDERS)
 def account(request: Any, embedded_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
     """A provider's account in a sandbox of its own, and its raw tables."""
     provider = request.param

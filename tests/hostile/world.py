@@ -164,15 +164,17 @@ class Account:
     def _presets(self) -> dict[str, dict[str, Any]]:
         """Return what Copernico's presets come to.
 
-        A row is an entry, and a result once somebody was seen; what moves while they run is kept with the result.
+        A row is an entry, and a result once somebody was seen: then it stays one, and its times go back to null when they
+        are retracted (section 8 of copernico.md). What moves while they run is kept with the result.
         """
         entries, results = {}, {}
+        known = self.rows(self.tap().streams["results"])
         for one in self._held("preset"):
             row, key = one["record"], f"{one['race_id']}:{one['event']}/{one['record']['id']}"
             moving = {name: value for name, value in row.items() if MOVING.match(name)}
             entries[key] = {name: value for name, value in row.items() if name not in moving}
             seen = any(value for name, value in moving.items() if name.startswith("times.official"))
-            if seen or row["status"] in {"running", "finished", "dnf", "dsq"}:
+            if seen or key in known or row["status"] in {"running", "finished", "dnf", "dsq"}:
                 results[key] = moving | {"status": row["status"]}
         races = {one["race_id"]: one["record"] for one in self._held("races")}
         return {"races": races, "participants": entries, "results": results}
