@@ -164,8 +164,8 @@ class Account:
     def _presets(self) -> dict[str, dict[str, Any]]:
         """Return what Copernico's presets come to.
 
-        A row is an entry, and a result once somebody was seen: then it stays one, and its times go back to null when they
-        are retracted (section 8 of copernico.md). What moves while they run is kept with the result.
+        A row is an entry, and a result once somebody was seen: then it stays one, and its times go back to null when
+        they are retracted (section 4 of copernico.md). What moves while they run is kept with the result.
         """
         entries, results = {}, {}
         known = self.rows(self.tap().streams["results"])
