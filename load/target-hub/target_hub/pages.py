@@ -49,7 +49,11 @@ class Page:
 
 
 def as_csv(table: pa.Table) -> Iterator[memoryview]:
-    """Yield the rows as COPY reads them."""
+    """Yield the rows as COPY reads them, instants without their zone: the session's is UTC."""
+    for at, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            # With a zone Arrow writes each through a C++ stream, which takes ten times as long.
+            table = table.set_column(at, field.name, pc.cast(table.column(at), pa.timestamp("us")))
     for batch in table.to_batches(max_chunksize=4096):
         sink = pa.BufferOutputStream()
         csv.write_csv(batch, sink, STYLE)

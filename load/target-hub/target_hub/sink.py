@@ -12,7 +12,7 @@ from psycopg import errors, sql
 from sqlalchemy.types import Numeric
 from target_postgres.sinks import PostgresSink
 
-from target_hub import pages
+from target_hub import binary, pages
 from target_hub.connector import LARGEST, HubConnector
 from target_hub.table import NUMBER, Table, columns_of
 
@@ -93,6 +93,7 @@ class HubSink(PostgresSink):
         table = self.table(connection)
         tables = [page.read() for page in self.pages]
         repeated = bool(table.keys) and pages.is_repeated(tables, table.keys)
+        kinds = {**table.columns, NUMBER: "bigint"}
 
         def copy_all(*, staging: bool) -> None:
             number = 0
@@ -100,11 +101,11 @@ class HubSink(PostgresSink):
                 rows = self._in_form(content)
                 if repeated and staging:
                     rows, number = pages.numbered(rows, number, NUMBER), number + rows.num_rows
-                with (
-                    connection.cursor() as cursor,
-                    cursor.copy(table.copy(rows.column_names, staging=staging, csv=True)) as copy,
-                ):
-                    for piece in pages.as_csv(rows):
+                typed = binary.prepared(rows, kinds)
+                pieces = pages.as_csv(rows) if typed is None else binary.as_binary(typed, kinds)
+                statement = table.copy(rows.column_names, staging=staging, form="csv" if typed is None else "binary")
+                with connection.cursor() as cursor, cursor.copy(statement) as copy:
+                    for piece in pieces:
                         copy.write(piece)
 
         self._bring_in(connection, table, copy_all, pages.sample(tables, table.keys) if table.keys else [], repeated)
@@ -141,7 +142,7 @@ class HubSink(PostgresSink):
                 ]
 
         def copy_all(*, staging: bool) -> None:
-            with connection.cursor() as cursor, cursor.copy(table.copy(names, staging=staging, csv=False)) as copy:
+            with connection.cursor() as cursor, cursor.copy(table.copy(names, staging=staging, form="text")) as copy:
                 for row in rows():
                     copy.write_row(row)
 

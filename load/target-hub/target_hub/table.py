@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, Literal, LiteralString
 
 from psycopg import sql
 
@@ -67,12 +67,10 @@ class Table:
             sql.Identifier(self.staging_name), sql.SQL(", ").join(definitions), sql.Identifier(NUMBER)
         )
 
-    def copy(self, names: Sequence[str], *, staging: bool, csv: bool) -> sql.Composed:
+    def copy(self, names: Sequence[str], *, staging: bool, form: Literal["text", "csv", "binary"]) -> sql.Composed:
         """Return the COPY of the given columns, in their order."""
-        return sql.SQL("copy {} ({}) from stdin{}").format(
-            self.staging if staging else self.target,
-            self._list(names=names),
-            sql.SQL(" (format csv)") if csv else sql.SQL(""),
+        return sql.SQL("copy {} ({}) from stdin (format {})").format(
+            self.staging if staging else self.target, self._list(names=names), sql.SQL(form)
         )
 
     def _values(self) -> sql.Composed:
