@@ -18,6 +18,8 @@ Convert = Callable[[Any], Any]
 Record = dict[str, Any]
 
 LARGEST = 2**63 - 1
+# So many digits may be beyond it.
+FEWER_DIGITS = 19
 HALF_OF_AT_LEAST = 4
 
 TYPES: dict[str, dict[str, Any]] = {
@@ -51,6 +53,8 @@ def to_integer(value: Any) -> int | None:
     if type(value) is int:
         number = value
     elif type(value) is str:
+        if value.isdecimal() and value.isascii() and len(value) < FEWER_DIGITS:
+            return int(value)
         digits = value.strip()
         if not digits:
             return None
@@ -196,6 +200,7 @@ class Column:
     `given`    not in the record: the stream supplies it
     `known`    the documented values; others are kept and reported once
     `within`   a converter that needs the given columns too (say, the event's time zone)
+    `many`     does as `convert` for all values of an answer, where it can (tap_shared.together); None where it cannot
     """
 
     name: str
@@ -208,6 +213,7 @@ class Column:
     convert: Convert | None = None
     known: frozenset[Any] | None = None
     within: Callable[[Any, Mapping[str, Any]], Any] | None = None
+    many: Callable[[Sequence[Any]], Any] | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -262,10 +268,13 @@ TEXT, TEXT_OR_NULL = frozenset({str}), frozenset({str, type(None)})
 
 @dataclass(slots=True)
 class PlainPage:
-    """An answer typed column by column, in which no record stands out."""
+    """An answer typed column by column, in which no record stands out.
+
+    A column is a list, or, where its values were converted together, an Arrow array.
+    """
 
     keys: list[str]
-    columns: dict[str, list[Any]]
+    columns: dict[str, Any]
     unknown: set[tuple[str, str]]
 
 
@@ -288,6 +297,8 @@ class Typer:
         self._plan = tuple((parents, tuple(texts), tuple(others)) for parents, (texts, others) in grouped.items())
         self._known = tuple((c.name, c.known | {None, ""}) for c in self._columns if c.known is not None)
         self._within = tuple(column for column in self._columns if column.within is not None)
+        # Keys and what must not be empty are looked at one by one.
+        self._many = {c.name: c.many for c in self._columns if c.many and not c.required and c.name not in keys}
         self._keys = tuple(keys)
         self._key_columns = {column.name: column for column in self._columns if column.name in keys}
 
@@ -325,8 +336,8 @@ class Typer:
         """
         if len(records) < FEW or self._within or set(map(type, records)) != {dict}:
             return None
-        shared = all(one is given[0] for one in given)
-        columns: dict[str, list[Any]] = {
+        shared = len(set(map(id, given))) == 1
+        columns: dict[str, Any] = {
             name: [value] * len(records) if shared else [one[name] for one in given] for name, value in given[0].items()
         }
         try:
@@ -339,6 +350,9 @@ class Typer:
                         list(values) if kinds <= TEXT_OR_NULL else [None if v is None else to_text(v) for v in values]
                     )
                 for (name, _, convert, required), values in zip(others, fetched[len(texts) :], strict=True):
+                    if (many := self._many.get(name)) and (together := many(values)) is not None:
+                        columns[name] = together
+                        continue
                     columns[name] = converted = _converted(values, convert)
                     if required and (None in converted or "" in converted):
                         return None

@@ -183,7 +183,7 @@ class HubStream(Stream):
             one.received += number
         return [pairs[at] for at in sorted(rest)]
 
-    def suspects(self, columns: dict[str, list[Any]], records: Sequence[Any]) -> Iterable[int] | None:
+    def suspects(self, columns: dict[str, Any], records: Sequence[Any]) -> Iterable[int] | None:
         """Return the places of records that `check` is to look at; None for all. Override it with `check`.
 
         As `check` may complete a row, this may complete the columns.
@@ -223,7 +223,7 @@ class HubStream(Stream):
             return True
         columns: dict[str, Any] = page.columns
         if len(places) < len(records):
-            columns = {name: [values[at] for at in places] for name, values in columns.items()}
+            columns = {name: _some(values, places) for name, values in columns.items()}
             documents = [documents[at] for at in places]
         for name in columns.keys() & self._packed:
             columns[name] = [as_json(value) for value in columns[name]]
@@ -464,13 +464,17 @@ def packed(schema: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(name for name, kind in kinds if {"object", "array", "number"} & set(kind["type"]))
 
 
+def _some(values: Any, places: Sequence[int]) -> Any:
+    """Return a column's values at some places: of a list, or of an Arrow array."""
+    return [values[at] for at in places] if type(values) is list else values.take(places)
+
+
 def _contents(documents: Sequence[bytes], given: Sequence[Mapping[str, Any]]) -> list[bytes]:
     """Return what rows are compared by; columns that an answer's rows share are written once."""
-    shared = given_content(given[0]) if given and all(one is given[0] for one in given) else None
-    return [
-        content_of(document, given_content(columns) if shared is None else shared)
-        for document, columns in zip(documents, given, strict=True)
-    ]
+    if len(set(map(id, given))) == 1:
+        shared = given_content(given[0])
+        return [shared + document for document in documents]
+    return [content_of(document, given_content(columns)) for document, columns in zip(documents, given, strict=True)]
 
 
 def _has_changed(memory: Memory | Snapshot, key: str, row: Mapping[str, Any], content: bytes) -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import orjson
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tap_shared.columns import Column, PlainPage, ShapeChanged, Typer, _epoch_text, truth
+from tap_shared import together
+from tap_shared.clock import as_text
+from tap_shared.columns import Column, PlainPage, ShapeChanged, Typer, _epoch_text, to_date, to_epoch, truth
 from tap_shared.snapshot import Snapshot
 
 COLUMNS = (
@@ -21,6 +24,8 @@ COLUMNS = (
     Column("sex", known=frozenset({"M", "F"}), sent=False),
     Column("at", "instant", sent=False),
     Column("day", "date", sent=False),
+    Column("seconds", "instant", convert=to_epoch, many=together.epochs, sent=False),
+    Column("born", "date", many=together.days, sent=False),
     Column("more", "object", sent=False),
     Column("list", "array", sent=False),
     Column("event", "integer", given=True),
@@ -43,6 +48,8 @@ USUAL = {
     "sex": st.sampled_from(["M", "F", "Q", "", None]),
     "at": st.sampled_from(["2026-05-01T12:00:00+02:00", "2026-05-01T12:00:00.5Z", "", None]),
     "day": st.sampled_from(["2026-05-01", "", None]),
+    "seconds": st.sampled_from(["1777629600", "1777629600.25", "0", "", None]),
+    "born": st.sampled_from(["1984-02-29", "1984-02-29", "0001-01-01", "", None]),
     "more": st.sampled_from([{"a": [1]}, {}, None]),
     "list": st.sampled_from([[1, {"b": None}], [], None]),
 }
@@ -58,6 +65,13 @@ def answers(draw: st.DrawFn) -> list:
     if draw(st.integers(0, 9)) == 0:
         records[draw(st.integers(0, len(records) - 1))] = draw(ODD)
     return records
+
+
+def plainly(value):
+    """Return a value of an Arrow array as the converters write it."""
+    if not isinstance(value, pa.Scalar):
+        return value
+    return as_text(value.as_py()) if value.is_valid else None
 
 
 @settings(max_examples=400, deadline=None)
@@ -79,7 +93,7 @@ def test_by_columns_is_as_by_records(records, shared):
     assert plain.keys == [key for key, _, _ in page.rows]
     assert plain.unknown == page.unknown
     for at, (_, row, _) in enumerate(page.rows):
-        mine = {name: values[at] for name, values in plain.columns.items()}
+        mine = {name: plainly(values[at]) for name, values in plain.columns.items()}
         # As JSON: 1 and 1.0 and True are equal, and not the same.
         assert orjson.dumps(mine | {"record": 0}, option=orjson.OPT_SORT_KEYS) == orjson.dumps(
             row | {"record": 0}, option=orjson.OPT_SORT_KEYS
@@ -97,6 +111,41 @@ def test_the_quick_way_to_an_instant_gives_what_the_other_gives(text):
 
     if quick is not None:
         assert quick == datetime.fromtimestamp(float(text), UTC).isoformat()
+
+
+SECONDS = st.one_of(
+    st.from_regex(r"[0-9]{1,11}(\.[0-9]{0,7})?", fullmatch=True), st.sampled_from(["", "0", "1e9", "-1"])
+)
+DAYS = st.one_of(
+    st.dates().map(str), st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", fullmatch=True), st.sampled_from(["", "2026-5-1"])
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.none() | SECONDS, min_size=1, max_size=4), st.lists(st.none() | DAYS, min_size=1, max_size=4))
+def test_together_is_as_one_by_one(seconds, days):
+    instants = together.epochs(seconds)
+    born = together.days(days)
+
+    if instants is not None:
+        assert [plainly(value) for value in instants] == [None if text is None else to_epoch(text) for text in seconds]
+    if born is not None:
+        assert born == [None if text is None else to_date(text) for text in days]
+
+
+def test_what_is_usual_is_converted_together():
+    assert together.epochs(["1777629600", None, "1777629600.5"]) is not None
+    assert together.epochs(["1777629600", 1777629600]) is None
+    assert together.days(["2026-05-01", None]) == ["2026-05-01", None]
+    assert together.days(["2026-02-30"]) is None
+
+
+def test_what_ends_before_it_begins_is_found_at_whole_seconds():
+    begun = together.epochs(["100.9", "100", "100", None, "100"])
+    ended = together.epochs(["100.1", "99.9", None, "1", "100"])
+
+    assert together.backwards(begun, ended) == [1]
+    assert together.backwards([None if at is None else as_text(at) for at in begun.to_pylist()], ended) == [1]
 
 
 def test_a_documented_answer_is_plain():

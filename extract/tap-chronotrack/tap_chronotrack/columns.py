@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from tap_shared import together
 from tap_shared.columns import Column, to_date, to_epoch, to_text, truth
 
 # assumed (chronotrack.md: missing values are empty text or null): a time of 0 and a day of zeros are not set either.
 NO_TIME = frozenset({"", "0", 0, "0.0", "0.00"})
+TEXTS_OF_NO_TIME = tuple(value for value in NO_TIME if isinstance(value, str))
 NO_DAY = frozenset({"", "0000-00-00"})
 
 flag = truth(("1", 1, "true"), ("0", 0, "false"))
@@ -23,9 +26,19 @@ def epoch(value: Any) -> str | None:
     return None if value in NO_TIME else to_epoch(value)
 
 
+def epochs(values: Sequence[Any]) -> Any:
+    """Do as `epoch` for many."""
+    return together.epochs(values, TEXTS_OF_NO_TIME)
+
+
 def day(value: Any) -> str | None:
     """Return a day."""
     return None if value in NO_DAY else to_date(value)
+
+
+def days(values: Sequence[Any]) -> Any:
+    """Do as `day` for many."""
+    return together.days(values, tuple(NO_DAY))
 
 
 def key(name: str, description: str) -> Column:
@@ -65,9 +78,9 @@ def boolean(name: str, description: str = "", **more: Any) -> Column:
 
 def instant(name: str, description: str = "", **more: Any) -> Column:
     """Return Unix seconds as an instant."""
-    return Column(name, "instant", description, convert=epoch, **({"sent": False} | more))
+    return Column(name, "instant", description, convert=epoch, many=epochs, **({"sent": False} | more))
 
 
 def date(name: str, description: str = "", **more: Any) -> Column:
     """Return a day."""
-    return Column(name, "date", description, convert=day, **({"sent": False} | more))
+    return Column(name, "date", description, convert=day, many=days, **({"sent": False} | more))

@@ -146,17 +146,19 @@ class EventStream(ChronoTrackStream):
             return "event_id", f"of event {told}, asked for {row['event_id']}"
         return None
 
-    def suspects(self, columns: dict[str, list[Any]], records: Sequence[Any]) -> Iterable[int] | None:
+    def suspects(self, columns: dict[str, Any], records: Sequence[Any]) -> Iterable[int] | None:
         """Do as `check` for all rows of an answer."""
         if type(self).check is not EventStream.check:
             return None
         return self.strangers(columns, records)
 
     @staticmethod
-    def strangers(columns: dict[str, list[Any]], records: Sequence[Any]) -> list[int]:
+    def strangers(columns: dict[str, Any], records: Sequence[Any]) -> list[int]:
         """Return the places of rows that name another event than the one asked for."""
         events = columns["event_id"]
         told = [record.get("event_id") for record in records]
+        if set(events) >= set(told) and len(set(events)) == 1:
+            return []
         return [at for at, event in enumerate(told) if event and str(event) != events[at]]
 
     # --- which events, and how ----------------------------------------------------------------------

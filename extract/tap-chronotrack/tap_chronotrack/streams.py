@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from tap_shared import together
 from tap_shared.columns import Column, Record
 
 from tap_chronotrack.columns import boolean, date, instant, integer, key, number, of_event, reference, text
@@ -200,10 +201,9 @@ class Results(ProbedStream):
         """Refuse a row of another event, or one whose interval ends before it begins."""
         return super().check(row, record) or backwards(row, "results_begin_chip_time", "results_end_chip_time")
 
-    def suspects(self, columns: dict[str, list[Any]], records: Sequence[Any]) -> Iterable[int]:
+    def suspects(self, columns: dict[str, Any], records: Sequence[Any]) -> Iterable[int]:
         """Do as `check` for all rows of an answer."""
-        times = zip(columns["results_begin_chip_time"], columns["results_end_chip_time"], strict=True)
-        late = [at for at, (begun, ended) in enumerate(times) if begun and ended and ended[:19] < begun[:19]]
+        late = together.backwards(columns["results_begin_chip_time"], columns["results_end_chip_time"])
         return late + self.strangers(columns, records)
 
     def params(self) -> dict[str, str]:
