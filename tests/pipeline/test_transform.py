@@ -256,7 +256,6 @@ def test_a_change_takes_along_what_is_made_from_it(mine):
         assert _behind(mine) == set(), named
 
 
-@pytest.mark.xfail(reason="entry_links reads candidate tables whole, see docs/decisions/0015", strict=True)
 def test_a_build_reads_no_table_whole(mine):
     """Counted by the server over all that the build does: hooks and tests as well as models."""
     _multiply(mine, 40)

@@ -61,10 +61,10 @@ from {{ everything }} as built
 {%- endmacro %}
 
 
-{% macro prepare_people_before() -%}
+{% macro prepare_before() -%}
     {#-
-        Persons whose entries were written since participant_tracking was last brought up to date, and the bibs that
-        entries had since entry_links was.
+        What was before it is written, kept until what follows from it is built: persons of entries for
+        participant_tracking; bibs of entries and days of events for entry_links.
     -#}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
         create schema if not exists due;
@@ -73,44 +73,64 @@ from {{ everything }} as built
             global_participant_id text not null,
             primary key (timing_partner_id, global_participant_id)
         );
-        create table if not exists due.entries_before (
-            participant_key text not null,
+        create table if not exists due.bibs_before (
             event_key text not null,
             bib_number text not null,
-            primary key (participant_key, event_key, bib_number)
+            primary key (event_key, bib_number)
+        );
+        create table if not exists due.days_before (
+            event_key text not null,
+            timing_partner_id integer not null,
+            event_date date not null,
+            primary key (event_key, timing_partner_id, event_date)
         )
     {%- endif -%}
 {%- endmacro %}
 
 
-{% macro note_people_before(participants, due) -%}
+{% macro rows_before(rows, key, due) -%}
+    {#-
+        Due rows of a candidate relation as the last build left them. `due` is a list of [provider, due keys, columns of
+        the id]; an id of several columns has commas between them.
+    -#}
+    {%- for provider, keys, id in due %}
+        select before.*
+        from {{ keys }} as due
+        inner join {{ rows }} as before
+            on {{ entity_key(provider, 'due.timing_partner_id', 'due.' ~ id | replace(', ', " || '/' || due.")) }}
+                = before.{{ key }}
+        {{ 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+
+{% macro note_entries_before(participants, due) -%}
     {#-
         Who the due entries belong to before they are written, and their bibs: their person may lose them, and who wears
-        the same bib may be the only one again, though the gate never let the other be published. Noted in the transaction
-        that writes the entries and forgotten in the one that brings participant_tracking up to date, so that a build
-        killed in between forgets nobody. A key of several columns has commas between them.
+        the same bib may be the only one again. Noted in the transaction that writes the entries and forgotten in the one
+        that brings participant_tracking or entry_links up to date, so that a build killed in between forgets nobody.
     -#}
     {%- if takes_due() -%}
         insert into due.people_before (timing_partner_id, global_participant_id)
-        {%- for provider, keys, id in due %}
         select entries.timing_partner_id, entries.global_participant_id
-        from {{ keys }} as due
-        inner join {{ participants }} as entries
-            on {{ entity_key(provider, 'due.timing_partner_id', 'due.' ~ id | replace(', ', " || '/' || due.")) }}
-                = entries.participant_key
-        {{ 'union' if not loop.last }}
-        {%- endfor %}
+        from ({{ rows_before(participants, 'participant_key', due) }}) as entries
         on conflict do nothing;
-        insert into due.entries_before (participant_key, event_key, bib_number)
-        {%- for provider, keys, id in due %}
-        select entries.participant_key, entries.event_key, entries.bib_number
-        from {{ keys }} as due
-        inner join {{ participants }} as entries
-            on {{ entity_key(provider, 'due.timing_partner_id', 'due.' ~ id | replace(', ', " || '/' || due.")) }}
-                = entries.participant_key
+        insert into due.bibs_before (event_key, bib_number)
+        select entries.event_key, entries.bib_number
+        from ({{ rows_before(participants, 'participant_key', due) }}) as entries
         where entries.bib_number is not null
-        {{ 'union' if not loop.last }}
-        {%- endfor %}
+        on conflict do nothing
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro note_events_before(events, due) -%}
+    {#- The day that due events were on before they are written: note_entries_before says why and for how long. -#}
+    {%- if takes_due() -%}
+        insert into due.days_before (event_key, timing_partner_id, event_date)
+        select events.event_key, events.timing_partner_id, events.event_date
+        from ({{ rows_before(events, 'event_key', due) }}) as events
+        where events.event_date is not null
         on conflict do nothing
     {%- endif -%}
 {%- endmacro %}

@@ -46,13 +46,28 @@
 {%- endmacro %}
 
 
-{% macro bib_pairs(keys, entries, events) -%}
+{% macro is_anything_unlogged(relations) -%}
+    {#- Whether the candidates' log cannot tell what changed in one of these: built whole since the last publish. -#}
+    {%- if execute -%}
+        {%- set found = run_query(
+            "select count(*) from unnest(array['" ~ relations | join("', '") ~ "']) as named (relation)"
+            ~ " where exists (select from " ~ source('hub', 'candidate_wholes') ~ " as logged"
+            ~ " where logged.relation = named.relation) or not exists (select from pg_catalog.pg_trigger as triggers"
+            ~ " where triggers.tgrelid = to_regclass('" ~ source('candidate', 'entry_links').schema ~ ".' || named.relation)"
+            ~ " and triggers.tgname = 'candidate_log_update')"
+        ) -%}
+        {{ return(found.columns[0].values()[0] > 0) }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro bib_pairs(keys) -%}
     {#-
         Pairs of a timer's entry and a registration that share bib, partner and day, where the two events share a name or
-        the city. Of the entries in `keys`, a relation or query of participant_key: each key is looked up. `entries` and
-        `events` are where these are read; whom they pair with is always read from what would be published.
+        the city: of the entries in `keys`, a relation or query of participant_key, each of which is looked up.
     -#}
-    select
+    {%- set entries, events = ref('unified_participants'), ref('unified_events') -%}
+    select distinct
         case when here.source_provider in {{ timers() }} then one.participant_key else other.participant_key end
             as timing_participant_key,
         case when here.source_provider in {{ timers() }} then other.participant_key else one.participant_key end
@@ -60,13 +75,13 @@
     from {{ keys }} as keys
     inner join {{ entries }} as one on keys.participant_key = one.participant_key
     inner join {{ events }} as here on one.event_key = here.event_key
-    inner join {{ ref('unified_events') }} as there
+    inner join {{ events }} as there
         on
             here.timing_partner_id = there.timing_partner_id
             and here.event_date = there.event_date
             and (here.source_provider in {{ timers() }}) <> (there.source_provider in {{ timers() }})
             and {{ events_are_alike('here', 'there') }}
-    inner join {{ ref('unified_participants') }} as other
+    inner join {{ entries }} as other
         on
             there.event_key = other.event_key
             and {{ bib_key('one.bib_number') }} = {{ bib_key('other.bib_number') }}

@@ -10,6 +10,7 @@
     {%- set is_idle = flags.FULL_REFRESH or model.name in var('rebuild', []) or mark is none -%}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {%- if config.get('looks_up') -%}{{ look_up() }}{%- endif -%}
     {%- call statement('main') -%}
         {%- if is_idle %}
             drop table if exists {{ target }};
@@ -49,6 +50,7 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
     {%- if merges -%}
+        {%- if config.get('looks_up') -%}{{ look_up() }}{%- endif -%}
         {%- call statement('main') -%}
             {{ merge_differences(target, sql, keys, gone_when) }}
         {%- endcall -%}
@@ -89,6 +91,19 @@
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [target]}) }}
 {% endmaterialization %}
+
+
+{% macro look_up() -%}
+    {#-
+        For a statement of several steps from few due rows, of the later of which the planner knows nothing: it would read
+        tables whole to be safe. Until the end of the transaction.
+    -#}
+    {%- call statement('look_up') -%}
+        set local enable_seqscan = off;
+        set local enable_hashjoin = off;
+        set local enable_mergejoin = off
+    {%- endcall -%}
+{%- endmacro %}
 
 
 {% macro merge_differences(target, sql, keys, gone_when) -%}

@@ -1,42 +1,27 @@
-{{ config(unique_key=['participant_key']) }}
+{{ config(unique_key=['participant_key'], looks_up=true) }}
 {%- set entries, events = ref('unified_participants'), ref('unified_events') %}
+{%- set changes = source('hub', 'candidate_changes') %}
 
--- Entries whose links are to be found again. What differs from what is published is in the candidates' log; who had the
--- same bib before is told by what is published.
-with wholes as (
-    select count(*) > 0 as is_everything
-    from (values ('unified_participants'), ('unified_events')) as relations (relation)
-    where
-        exists (
-            select 1 from {{ source('hub', 'candidate_wholes') }} as logged
-            where logged.relation = relations.relation
-        )
-        -- Rebuilt just now: nothing logs it yet.
-        or not exists (
-            select 1 from pg_catalog.pg_trigger as triggers
-            where
-                triggers.tgrelid = to_regclass('{{ entries.schema }}.' || relations.relation)
-                and triggers.tgname = 'candidate_log_update'
-        )
-),
-
-changed as (
+-- Entries whose links are to be found again. Whoever wears one bib on one day with a partner is looked at together: those
+-- of a changed entry's bib, and of each bib and day that it had since links were last found.
+with changed as (
     select logged.row_key as participant_key
-    from {{ source('hub', 'candidate_changes') }} as logged
+    from {{ changes }} as logged
     where logged.relation = 'unified_participants'
 
     union
 
     select entries.participant_key
-    from {{ source('hub', 'candidate_changes') }} as logged
+    from {{ changes }} as logged
     inner join {{ entries }} as entries on logged.row_key = entries.event_key
     where logged.relation = 'unified_events'
+    {%- if is_anything_unlogged(['unified_participants', 'unified_events']) %}
 
-    union
+        union
 
-    select entries.participant_key
-    from {{ entries }} as entries
-    where (select wholes.is_everything from wholes)
+        select entries.participant_key
+        from {{ entries }} as entries
+    {%- endif %}
 ),
 
 -- With them the other end of a link, as it was and by external id as it becomes.
@@ -59,47 +44,66 @@ near as (
 
     union
 
-    select registrations.participant_key
+    select registered.participant_key
     from changed
     inner join {{ entries }} as timed on changed.participant_key = timed.participant_key
-    inner join {{ entries }} as registrations on {{ pushed_entry_key('timed') }} = registrations.participant_key
+    inner join {{ entries }} as registered on {{ pushed_entry_key('timed') }} = registered.participant_key
 
     union
 
     select timed.participant_key
     from changed
-    inner join {{ entries }} as registrations on changed.participant_key = registrations.participant_key
+    inner join {{ entries }} as registered on changed.participant_key = registered.participant_key
     inner join {{ entries }} as timed
         on
-            {{ pushed_id('registrations') }} = timed.external_id
-            and registrations.timing_partner_id = timed.timing_partner_id
+            {{ pushed_id('registered') }} = timed.external_id
+            and registered.timing_partner_id = timed.timing_partner_id
 ),
 
--- Who wears the same bib that day, now or before: a second one makes a bib tell nothing.
-pairs as (
-    {{ bib_pairs('near', entries, events) }}
+bibs as (
+    select
+        entries.event_key,
+        {{ bib_key('entries.bib_number') }} as bib
+    from near
+    inner join {{ entries }} as entries on near.participant_key = entries.participant_key
 
     union
 
-    {{ bib_pairs('changed', source('unified', 'unified_participants'), source('unified', 'unified_events')) }}
+    select
+        before.event_key,
+        {{ bib_key('before.bib_number') }} as bib
+    from {{ source('due', 'bibs_before') }} as before
+),
+
+worn as (
+    select
+        events.timing_partner_id,
+        events.event_date,
+        bibs.bib
+    from bibs
+    inner join {{ events }} as events on bibs.event_key = events.event_key
 
     union
 
-    {{ bib_pairs(source('due', 'entries_before'), source('due', 'entries_before'), events) }}
-
-    union
-
-    {{ bib_pairs(
-        source('due', 'entries_before'), source('due', 'entries_before'), source('unified', 'unified_events')
-    ) }}
+    select
+        before.timing_partner_id,
+        before.event_date,
+        bibs.bib
+    from bibs
+    inner join {{ source('due', 'days_before') }} as before on bibs.event_key = before.event_key
 )
 
 select near.participant_key from near
 
 union
 
-select pairs.timing_participant_key as participant_key from pairs
-
-union
-
-select pairs.registration_participant_key as participant_key from pairs
+select entries.participant_key
+from worn
+inner join {{ events }} as events
+    on
+        worn.timing_partner_id = events.timing_partner_id
+        and worn.event_date = events.event_date
+inner join {{ entries }} as entries
+    on
+        events.event_key = entries.event_key
+        and worn.bib = {{ bib_key('entries.bib_number') }}

@@ -2,7 +2,11 @@
     config(
         unique_key='link_key',
         gone_when='new.linked_by is null',
-        post_hook="delete from {{ source('due', 'entries_before') }}",
+        looks_up=true,
+        post_hook=[
+            "delete from {{ source('due', 'bibs_before') }}",
+            "delete from {{ source('due', 'days_before') }}",
+        ],
         indexes=[
             {'columns': ['timing_participant_key']},
             {'columns': ['registration_participant_key']},
@@ -11,11 +15,6 @@
 }}
 {%- set entries, events = ref('unified_participants'), ref('unified_events') %}
 {%- set due = ref('due_entry_links') %}
-{%- set touches_due = "true" %}
-{%- if takes_due() %}
-    {%- set touches_due = "(exists (select 1 from " ~ due ~ " as due where due.participant_key"
-        " in (named.timing_participant_key, named.registration_participant_key)))" %}
-{%- endif %}
 
 -- Two entries that an external id joins, or bib, event and name. Nothing is merged: both entries stay as they are.
 with by_external_id as (
@@ -27,39 +26,31 @@ with by_external_id as (
         on {{ pushed_entry_key('timed') }} = registered.participant_key
     {%- if takes_due() %}
         inner join {{ due }} as due on timed.participant_key = due.participant_key
+
+        union
+
+        select
+            timed.participant_key as timing_participant_key,
+            registered.participant_key as registration_participant_key
+        from {{ due }} as due
+        inner join {{ entries }} as registered on due.participant_key = registered.participant_key
+        inner join {{ entries }} as timed
+            on
+                {{ pushed_id('registered') }} = timed.external_id
+                and registered.timing_partner_id = timed.timing_partner_id
     {%- else %}
         where timed.source_provider in {{ timers() }}
     {%- endif %}
 ),
 
-{% if takes_due() -%}
--- One bib must tell one entry at either side, so the neighbours' neighbours are asked for as well.
-    near as (
-        {{ bib_pairs(due, entries, events) }}
-    ),
-
-    ends as (
-        select due.participant_key from {{ due }} as due
-
-        union
-
-        select near.timing_participant_key as participant_key from near
-
-        union
-
-        select near.registration_participant_key as participant_key from near
-    ),
-
-    pairs as (
-        select distinct wide.* from ({{ bib_pairs('ends', entries, events) }}) as wide
-    ),
-{%- else %}
-    pairs as (
-    {{ bib_pairs(
-        "(select participant_key from " ~ entries ~ " where source_provider in " ~ timers() ~ ")", entries, events
-    ) }}
-    ),
-{%- endif %}
+-- With a due entry, whoever wears its bib that day is due: the pairs of each are all here.
+pairs as (
+    {% if takes_due() -%}
+        {{ bib_pairs(due) }}
+    {%- else -%}
+        {{ bib_pairs("(select participant_key from " ~ entries ~ " where source_provider in " ~ timers() ~ ")") }}
+    {%- endif %}
+),
 
 -- A name alone is no evidence, nor is a bib alone: they change hands. With a first name written otherwise, a birth date
 -- or an address tells. Who is joined by an external id, or was taken back, is not looked for by bib.
@@ -109,7 +100,6 @@ found as (
     where
         named.registrations = 1
         and named.timed_entries = 1
-        and {{ touches_due }}
 )
 
 select
@@ -179,16 +169,22 @@ left join {{ events }} as there on registered.event_key = there.event_key
         links.evidence,
         links.matched_fields,
         links.fetched_date
-    from {{ this }} as links
-    where
-        (
-            links.timing_participant_key in (select due.participant_key from {{ due }} as due)
-            or links.registration_participant_key in (select due.participant_key from {{ due }} as due)
-        )
-        and not exists (
-            select 1 from found
-            where
-                found.timing_participant_key = links.timing_participant_key
-                and found.registration_participant_key = links.registration_participant_key
-        )
+    from (
+        select links.link_key
+        from {{ due }} as due
+        inner join {{ this }} as links on due.participant_key = links.timing_participant_key
+
+        union
+
+        select links.link_key
+        from {{ due }} as due
+        inner join {{ this }} as links on due.participant_key = links.registration_participant_key
+    ) as touched
+    inner join {{ this }} as links on touched.link_key = links.link_key
+    where not exists (
+        select 1 from found
+        where
+            found.timing_participant_key = links.timing_participant_key
+            and found.registration_participant_key = links.registration_participant_key
+    )
 {%- endif %}

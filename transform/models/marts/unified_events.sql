@@ -1,4 +1,17 @@
-{{ config(unique_key='event_key', indexes=[{'columns': ['timing_partner_id', 'event_date']}]) }}
+{{
+    config(
+        unique_key='event_key',
+        indexes=[{'columns': ['timing_partner_id', 'event_date']}],
+        pre_hook="{{ note_events_before(this, [
+            ['runsignup', ref('due_runsignup_events'), 'event_number'],
+            ['chronotrack', ref('due_chronotrack_events'), 'event_id'],
+            ['copernico', ref('due_copernico_events'), 'event_id'],
+            ['letsdothis', ref('due_letsdothis_occurrences'), 'event_id'],
+            ['raceroster', ref('due_raceroster_events'), 'event_id'],
+            ['haku', ref('due_haku_events'), 'event_id'],
+        ]) }}",
+    )
+}}
 {%- set columns = [
     'event_key',
     'source_provider',

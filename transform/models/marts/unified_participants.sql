@@ -7,7 +7,7 @@
             {'columns': ['external_id']},
             {'columns': ['event_key', '(' ~ bib_key('bib_number') ~ ')'], 'name': 'event_bib'},
         ],
-        pre_hook="{{ note_people_before(this, [
+        pre_hook="{{ note_entries_before(this, [
             ['runsignup', ref('due_runsignup_participants'), 'registration_number'],
             ['chronotrack', ref('due_chronotrack_entries'), 'participant_id'],
             ['copernico', ref('due_copernico_participants'), 'event_id, participant_id'],
