@@ -1675,7 +1675,10 @@ select
     status_as_sent,
     -- ChronoTrack sends no time with a status: the entry last changed with us then, the status not later.
     coalesce(removed_at, changed_at) as status_changed_at,
-    removed_at is not null as is_removed,
+    removed_at is not null
+    or coalesce(
+        status_listed in ('cancelled', 'deferred', 'refunded', 'removed', 'transferred', 'withdrawn'), false
+    ) as is_removed,
     team_id,
     team_name,
     wave,

@@ -2,7 +2,8 @@
 -- Each is a security_invoker view: a role sees through it what it sees in the tables below, its own partner's rows.
 -- Its `timestamp` columns are UTC wall time. `created_at` is when a row was first published, `credentials_used` the
 -- name of the partner's account with the provider (null where there are several), never a secret.
--- They have no column to say that an entry is gone, so removed entries are left out; the unified relations keep them.
+-- They have no column to say that an entry is gone, so what a provider lists no longer is left out; the unified
+-- relations keep it.
 -- An id is unique within a timing partner only: two partners may work one race under the provider's same ids.
 
 create or replace view unified.runsignup_events with (security_invoker = true) as
@@ -148,7 +149,7 @@ select
     c.account as credentials_used
 from unified.unified_participants as p
 left join accounts as c on p.timing_partner_id = c.timing_partner_id
-where p.source_provider = 'chronotrack' and p.is_removed is not true;
+where p.source_provider = 'chronotrack' and p.status is distinct from 'removed';
 
 create or replace view unified.ct_results with (security_invoker = true) as
 with accounts as (
@@ -277,7 +278,7 @@ select
     p.first_published_at at time zone 'UTC' as created_at
 from unified.unified_participants as p
 left join accounts as c on p.timing_partner_id = c.timing_partner_id
-where p.source_provider = 'raceroster' and p.is_removed is not true;
+where p.source_provider = 'raceroster' and p.status is distinct from 'removed';
 
 create or replace view unified.haku_events with (security_invoker = true) as
 with accounts as (
@@ -356,7 +357,7 @@ select
     p.first_published_at at time zone 'UTC' as created_at
 from unified.unified_participants as p
 left join accounts as c on p.timing_partner_id = c.timing_partner_id
-where p.source_provider = 'haku' and p.is_removed is not true;
+where p.source_provider = 'haku' and p.status is distinct from 'removed';
 
 -- Let's Do This has no documented tables: they follow Haku's.
 create or replace view unified.letsdothis_events with (security_invoker = true) as
@@ -435,7 +436,7 @@ select
     p.first_published_at at time zone 'UTC' as created_at
 from unified.unified_participants as p
 left join accounts as c on p.timing_partner_id = c.timing_partner_id
-where p.source_provider = 'letsdothis' and p.is_removed is not true;
+where p.source_provider = 'letsdothis' and p.status is distinct from 'removed';
 
 create or replace view unified.copernico_events with (security_invoker = true) as
 with accounts as (
@@ -511,7 +512,7 @@ select
     p.timing_partner_id
 from unified.unified_participants as p
 left join accounts as c on p.timing_partner_id = c.timing_partner_id
-where p.source_provider = 'copernico' and p.is_removed is not true;
+where p.source_provider = 'copernico' and p.status is distinct from 'removed';
 
 create or replace view unified.copernico_results with (security_invoker = true) as
 with accounts as (

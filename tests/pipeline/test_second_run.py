@@ -254,7 +254,7 @@ def test_an_entry_that_is_taken_back_keeps_its_row_with_a_status_and_its_time(ch
     before, row = (when["unified_participants"][key] for when in (changed.before, changed.after))
 
     assert row["status"] == status
-    assert row["is_removed"] == (provider == "runsignup" or kind == "delete")
+    assert row["is_removed"] == (kind != "disqualify")
     assert before["status"] != status
     assert row["status_changed_at"] > before["status_changed_at"]
     assert (row["first_name"], row["last_name"], row["bib_number"]) == tuple(

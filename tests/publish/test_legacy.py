@@ -210,7 +210,10 @@ def test_a_distance_is_the_number_that_was_sent(embedded_dsn: str) -> None:
 def test_entries_that_are_gone_are_left_out(embedded_dsn: str) -> None:
     connection = db.connect(embedded_dsn)
     make_season(connection, partners=1, runners=2)
-    execute(connection, "update candidate.unified_participants set is_removed = true where participant_id = '8001'")
+    execute(
+        connection,
+        "update candidate.unified_participants set is_removed = true, status = 'removed' where participant_id = '8001'",
+    )
     execute(connection, "update candidate.unified_results set is_removed = true where bib_number = '02'")
 
     publish(embedded_dsn, run_id="run-1", now=NOW)

@@ -46,7 +46,7 @@ select
     status_as_sent,
     -- Presets send no time with a status: the row last changed with us then, the status not later.
     coalesce(removed_at, updated_at, changed_at) as status_changed_at,
-    removed_at is not null as is_removed,
+    removed_at is not null or {{ is_taken_back('status_listed') }} as is_removed,
     null::text as team_id,
     coalesce(team, club) as team_name,
     wave,

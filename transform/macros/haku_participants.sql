@@ -51,7 +51,7 @@ select
         when is_cancelled_known then coalesce(cancelled_at, updated_at)
         else registration_date
     end as status_changed_at,
-    removed_at is not null as is_removed,
+    removed_at is not null or coalesce(is_cancelled_known, false) as is_removed,
     null::text as team_id,
     team_known as team_name,
     wave,

@@ -163,8 +163,7 @@ select
         when status = 'registered' then created_at
         else updated_at
     end as status_changed_at,
-    removed_at is not null
-    or coalesce(status in ('cancelled', 'refunded', 'transferred', 'deferred'), false) as is_removed,
+    removed_at is not null or {{ is_taken_back('status') }} as is_removed,
     null::text as team_id,
     null::text as team_name,
     null::text as wave,

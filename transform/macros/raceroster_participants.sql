@@ -43,7 +43,7 @@ select
         when status = 'registered' then registered_at
         else updated_at
     end as status_changed_at,
-    status in ('removed', 'cancelled', 'refunded', 'transferred', 'deferred') as is_removed,
+    {{ is_taken_back('status') }} as is_removed,
     null::text as team_id,
     team_name,
     wave,

@@ -133,3 +133,11 @@
     {#- Adds one more name to a list made by `unreadable` where the condition holds. -#}
     nullif(array_remove(array_append({{ fields }}, case when {{ condition }} then '{{ name }}' end), null), '{}')
 {%- endmacro %}
+
+
+{% macro is_taken_back(status) -%}
+    {#- Whether an entry of this status stands no longer. Who was disqualified or did not start had one that did. -#}
+    coalesce(
+        {{ status }} in ('cancelled', 'deferred', 'refunded', 'removed', 'transferred', 'withdrawn'), false
+    )
+{%- endmacro %}
