@@ -2,8 +2,8 @@
 {%- set entries, events = ref('unified_participants'), ref('unified_events') %}
 {%- set changes = source('hub', 'candidate_changes') %}
 
--- Entries whose links are to be found again. Whoever wears one bib on one day with a partner is looked at together: those
--- of a changed entry's bib, and of each bib and day that it had since links were last found.
+-- Entries whose links are to be found again. Whoever wears one bib on one day with a partner is looked at together:
+-- those of a changed entry's bib, and of each bib and day that it had since links were last found.
 with changed as (
     select logged.row_key as participant_key
     from {{ changes }} as logged

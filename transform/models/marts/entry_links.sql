@@ -170,15 +170,15 @@ left join {{ events }} as there on registered.event_key = there.event_key
         links.matched_fields,
         links.fetched_date
     from (
-        select links.link_key
+        select as_timed.link_key
         from {{ due }} as due
-        inner join {{ this }} as links on due.participant_key = links.timing_participant_key
+        inner join {{ this }} as as_timed on due.participant_key = as_timed.timing_participant_key
 
         union
 
-        select links.link_key
+        select as_registered.link_key
         from {{ due }} as due
-        inner join {{ this }} as links on due.participant_key = links.registration_participant_key
+        inner join {{ this }} as as_registered on due.participant_key = as_registered.registration_participant_key
     ) as touched
     inner join {{ this }} as links on touched.link_key = links.link_key
     where not exists (
