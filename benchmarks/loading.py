@@ -470,7 +470,7 @@ def described(provider: str) -> tuple[list[dict[str, Any]], list[str]]:
         from tap_chronotrack.streams import Results as stream  # noqa: N813
     else:
         from tap_runsignup.streams import Participants as stream  # type: ignore[assignment]  # noqa: N813
-    from tap_runsignup.times import eastern
+    from tap_runsignup.columns import eastern
 
     columns = []
     for column in stream.columns:

@@ -15,7 +15,7 @@ from tap_shared.http import Answer
 from tap_shared.snapshot import Snapshot
 from tap_shared.stream import HubStream, Pair, Tally
 
-from tap_runsignup.times import eastern_day, in_race_zone
+from tap_runsignup.columns import eastern_day, in_race_zone
 
 if TYPE_CHECKING:
     from tap_runsignup.tap import TapRunSignUp

@@ -1,4 +1,4 @@
-"""RunSignUp's two ways to write a time, and the two zones that they are meant in."""
+"""How RunSignUp writes values: T and F, and times in two ways, meant in two zones."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from functools import lru_cache
 from typing import Any
 
 from tap_shared.clock import wall_to_utc, zone
+from tap_shared.columns import Column, truth
 
 # The vendor: event times are in the race's own zone, every other date-time is US Eastern.
 EASTERN = zone("America/New_York")
 
 AMERICAN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?: (\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2}))?)?")
+
+
+to_truth = truth(("T",), ("F",))
+GENDERS = frozenset({"M", "F", "X"})
 
 
 def wall(text: Any) -> datetime | None:
@@ -71,3 +76,13 @@ def eastern_day(instant: datetime) -> str:
 def epoch(instant: datetime) -> int:
     """Return Unix seconds, rounded down: a bookmark may be early and never late."""
     return int(instant.astimezone(UTC).timestamp())
+
+
+def flag(name: str, description: str = "", *, sent: bool = True) -> Column:
+    """Return a column of the provider's T and F."""
+    return Column(name, "boolean", description, convert=to_truth, sent=sent)
+
+
+def eastern_time(name: str, description: str = "") -> Column:
+    """Return a column of a time in US Eastern."""
+    return Column(name, "instant", description, convert=eastern)
