@@ -24,6 +24,8 @@ def from_text(text: str) -> datetime:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
+# The answers of one second carry the same.
+@lru_cache(maxsize=64)
 def http_date(text: str | None) -> datetime | None:
     """Return the instant of an HTTP date header, or None when there is none to read."""
     if not text:

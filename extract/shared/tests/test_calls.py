@@ -207,6 +207,22 @@ def test_a_proxy_of_the_environment_is_asked_of_once_for_a_host(monkeypatch: pyt
     assert proxies("https://outside.example/b")["https"] == "http://proxy.example:3128"
 
 
+def test_a_proxy_gets_the_whole_address_unless_it_passes_tls_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    for scheme in ("HTTP", "HTTPS"):
+        monkeypatch.setenv(f"{scheme}_PROXY", "http://me:word@proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "inside.example")
+    session = _Session()
+
+    plain, begin = session.way_to("http", "outside.example")
+    secure, begin_secure = session.way_to("https", "outside.example:444")
+
+    assert (str(plain.proxy), begin) == ("http://me:word@proxy.example:3128", "http://outside.example")
+    assert plain.proxy_headers["Proxy-Authorization"].startswith("Basic ")
+    assert (secure.host, secure.port, begin_secure) == ("outside.example", 444, "")
+    assert secure.cert_reqs == "CERT_REQUIRED"
+    assert session.way_to("http", "inside.example")[0].proxy is None
+
+
 def test_an_answer_that_is_compressed_without_a_word_is_read():
     packed = gzip.compress(GOOD)
 
