@@ -17,6 +17,7 @@ from project88 import connections, db, raw, sync
 from project88.cycle import Cycle
 from project88.db.schema import ensure_hub
 from project88.errors import ActionNeeded
+from project88.persons.schema import ensure as ensure_persons
 from project88.tell import Teller
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def prepare(dsn: str) -> None:
     connection = db.connect(dsn)
     try:
         ensure_hub(connection)
+        ensure_persons(connection)
         raw.prepare(connection)
     finally:
         connection.close()

@@ -42,12 +42,12 @@ def cli() -> None:
 
 
 def _add_commands() -> None:
-    from project88.cli import database, gate, link, partners, run, sandbox, show
+    from project88.cli import database, gate, link, partners, person, run, sandbox, show
 
     for command in (
         run.demo, run.run, run.sync, run.build, gate.gate, run.publish, run.rebuild, run.live, show.status,
         database.sql, database.db, partners.partner, partners.connection, partners.with_, sandbox.sandbox, show.docs,
-        show.lab, partners.key, link.link,
+        show.lab, partners.key, link.link, person.person,
     ):  # fmt: skip
         cli.add_command(command)
 

@@ -28,7 +28,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Standing:
-    """What still stands: groups of records that are one person, the latest word first, and pairs of sets that never are."""
+    """What still stands: groups that are one person, the latest word first, and pairs of sets that never are."""
 
     together: tuple[frozenset[str], ...] = ()
     apart: tuple[tuple[frozenset[str], frozenset[str]], ...] = ()

@@ -2,8 +2,9 @@
 
 Clusters are matched to persons by shared records, the oldest person first. It takes the cluster with most of its
 records; a cluster that nobody takes gets a new id, a person that finds none is retired with a pointer to whoever has
-its records now. So merges keep the older id and splits leave it with the larger part. An id is a hash of the partner and of
-the first record it was made for: it tells neither age nor number, and two hubs with one history have the same ids.
+its records now. So merges keep the older id and splits leave it with the larger part. An id is a hash of the
+partner and of the first record it was made for: it tells neither age nor number, and two hubs with one history have the
+same ids.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Change:
 
 @dataclass
 class Outcome:
-    """What the registry has to write: places that are new or differ, records that are gone, persons who came and went."""
+    """What the registry has to write: places that are new or differ, records gone, persons who came and went."""
 
     places: dict[str, Place] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
@@ -180,7 +181,8 @@ def _decide(
     if not decided.together and not decided.apart:
         return clusters
     named = decided.named
-    untouched, touched = [], []
+    untouched: list[dict[str, float]] = []
+    touched: list[dict[str, float]] = []
     for cluster in clusters:
         (untouched if named.isdisjoint(cluster) else touched).append(cluster)
     if not touched:

@@ -1,0 +1,76 @@
+-- The person registry: ids that last, apart from the clusters that the linkage finds. No reader's role may see it.
+-- Run as a whole by project88.persons.schema.ensure whenever this file has changed, so every statement may run again.
+
+create table if not exists hub.persons (
+    person_id text primary key,
+    timing_partner_id integer not null,
+    since bigint not null,
+    first_record text not null,
+    nth integer not null,
+    minted_at timestamptz not null,
+    retired_at timestamptz,
+    unique (timing_partner_id, since),
+    unique (timing_partner_id, first_record, nth)
+);
+comment on table hub.persons is
+'One row per id that was ever given out, retired ones too: none is given out again. since: the partner''s order of
+making, by which the older of two is known.';
+
+create table if not exists hub.person_records (
+    record_key text primary key,
+    timing_partner_id integer not null,
+    person_id text not null,
+    confidence double precision not null,
+    fingerprint uuid not null
+) with (fillfactor = 90);
+create index if not exists person_records_person_id on hub.person_records (person_id);
+create index if not exists person_records_partner on hub.person_records (timing_partner_id);
+comment on table hub.person_records is
+'Whose each record is: entries by participant_key, results without an entry by result_key. fingerprint: of what the
+linkage read of it, so that only what differs is linked again.';
+
+create table if not exists hub.person_aliases (
+    person_id text primary key,
+    successor_id text,
+    retired_at timestamptz not null
+);
+create index if not exists person_aliases_successor_id on hub.person_aliases (successor_id);
+comment on table hub.person_aliases is
+'Retired ids and who has their records; the successor may have been retired since. Null: no record was left.';
+
+create table if not exists hub.person_decisions (
+    decision_id bigint generated always as identity primary key,
+    timing_partner_id integer not null,
+    kind text not null check (kind in ('merge', 'split', 'confirm')),
+    records text[] not null,
+    others text[] not null,
+    person_ids text[] not null,
+    decided_by text not null,
+    reason text not null,
+    decided_at timestamptz not null
+);
+create index if not exists person_decisions_partner on hub.person_decisions (timing_partner_id, decision_id);
+comment on table hub.person_decisions is
+'What somebody decided, about records; person_ids: as they were called then. Rows are added and never changed.';
+
+create table if not exists hub.person_changes (
+    timing_partner_id integer not null,
+    number bigint not null,
+    kind text not null check (kind in ('merged', 'split', 'moved', 'ended')),
+    person_id text not null,
+    other_person_id text,
+    records integer not null,
+    is_decided boolean not null,
+    changed_at timestamptz not null,
+    primary key (timing_partner_id, number)
+);
+create index if not exists person_changes_person_id on hub.person_changes (person_id);
+create index if not exists person_changes_other_person_id on hub.person_changes (other_person_id);
+comment on table hub.person_changes is
+'What became of records that had another id. Numbered within a partner: what others do must not show.';
+
+create table if not exists hub.person_due (
+    record_key text primary key
+);
+comment on table hub.person_due is
+'Records whose person or confidence changed since the candidate relations were told. Written with the change itself.';
