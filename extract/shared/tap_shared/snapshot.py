@@ -47,6 +47,14 @@ def as_sent(record: Any) -> bytes:
         return json.dumps(record).encode()
 
 
+def all_as_sent(records: Sequence[Any]) -> list[bytes]:
+    """Do as `as_sent` for the records of an answer."""
+    try:
+        return list(map(orjson.dumps, records))
+    except TypeError:
+        return list(map(as_sent, records))
+
+
 def as_json(value: Any) -> str | None:
     """Return the JSON of a value as a text, None for none."""
     return None if value is None else as_sent(value).decode()

@@ -22,7 +22,7 @@ from tap_shared.columns import Column, PlainPage, Record, Reject, TypedPage, Typ
 from tap_shared.errors import TapError
 from tap_shared.http import Answer
 from tap_shared.messages import HubWriter
-from tap_shared.snapshot import EmptyAnswer, Snapshot, as_json, as_sent, content_of, given_content
+from tap_shared.snapshot import EmptyAnswer, Snapshot, all_as_sent, as_json, as_sent, content_of, given_content
 
 if TYPE_CHECKING:
     from tap_shared.pages import Pages
@@ -170,7 +170,7 @@ class HubStream(Stream):
         keys = self.typer.keys_of(records, given)
         if keys is None or len(set(keys)) < len(keys):
             return pairs
-        contents = _contents([as_sent(record) for record in records], given)
+        contents = _contents(all_as_sent(records), given)
         rest: list[int] = []
         counts: list[tuple[Tally, int]] = []
         for part, one, places in parts.values():
@@ -213,7 +213,7 @@ class HubStream(Stream):
             rest = self.typer.some([pairs[at] for at in sorted(doubted)], check=self.check)
             pages.add_rows(self.name, self.schema, list(self._compared_rows(rest, tally, snapshot)))
         self._tell_unknown(page.unknown)
-        documents = [as_sent(record) for record in records]
+        documents = all_as_sent(records)
         places: Sequence[int] = [at for at in range(len(records)) if at not in doubted]
         self._count("received", tally, page, places)
         if snapshot is not None:
@@ -228,8 +228,7 @@ class HubStream(Stream):
         for name in columns.keys() & self._packed:
             columns[name] = [as_json(value) for value in columns[name]]
         columns["record"] = [document.decode() for document in documents]
-        columns["timing_partner_id"] = [self.hub.timing_partner_id] * len(places)
-        columns["read_at"] = [as_text(self.hub.clock())] * len(places)
+        columns |= pages.same_for_all(len(places), self.hub.timing_partner_id, self.hub.clock())
         pages.add(self.name, self.schema, columns)
         return True
 
@@ -383,7 +382,9 @@ class HubStream(Stream):
 
     def emit(self, row: Record) -> None:
         """Write a row from another stream's walk."""
-        if self.selected:
+        if (pages := self._page_files()) is not None:
+            pages.add_rows(self.name, self.schema, [row])
+        elif self.selected:
             self._write_schema_message()
             self._write_record_message(row)
 
