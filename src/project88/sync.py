@@ -25,7 +25,7 @@ import psutil
 from psycopg2 import sql
 from psycopg2.extras import Json
 
-from project88 import db, raw, settings
+from project88 import db, doubtful, raw, settings
 from project88.connections import SECRET_SETTINGS
 from project88.errors import ActionNeeded
 from project88.raw import PROVIDERS
@@ -143,7 +143,7 @@ def sync(
             if not (row and row[0]):
                 error = f"{connection.title}: is being synced by another process; wait for that one to end"
                 return SyncOutcome(connection, False, time.monotonic() - began, error, log)
-        outcome = _run_meltano(connection, run_id, dsn, log, read_everything, stopping, progress)
+        outcome = _run_meltano(connection, run_id, holder, dsn, log, read_everything, stopping, progress)
         outcome.seconds = time.monotonic() - began
         _record(holder, outcome, run_id, started_at)
         return outcome
@@ -197,6 +197,7 @@ def meltano_environment(dsn: str, folder: Path) -> dict[str, str]:
 def _run_meltano(
     connection: HubConnection,
     run_id: str,
+    holder: Connection,
     dsn: str,
     log: Path,
     read_everything: bool,
@@ -209,9 +210,13 @@ def _run_meltano(
         environment.update(connection.tap_environment())
         environment[prefix + "RUN_ID"] = _tap_run_id(run_id, connection)
         try:
-            environment[prefix + "_CATALOG"] = str(raw.catalog_file(connection.provider))
+            catalog = raw.catalog_file(connection.provider)
         except ActionNeeded as needed:
             return SyncOutcome(connection, False, 0.0, f"{connection.title}: {needed}", log)
+        environment[prefix + "_CATALOG"] = str(catalog)
+        # While we hold its lock nobody else loads rows of this connection.
+        if rows := doubtful.write(holder, connection, json.loads(catalog.read_bytes()), folder):
+            environment[prefix + "DOUBTFUL_ROWS"] = str(rows)
         environment.setdefault(prefix + "BUDGET_DIR", str(settings.private_folder("budgets")))
         if (target := loader()) == "target-hub":
             # Whole pages go to our loader as files, past Meltano; here, so that they are swept with the folder.

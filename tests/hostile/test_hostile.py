@@ -123,6 +123,8 @@ def take(account: Account, step: Step, events: dict[Any, bool], seen: Counter[st
         seen["runs cut short" if step.part < 1 else "runs"] += 1
 
 
+# Hundreds take longer than a test may otherwise.
+@pytest.mark.timeout(7200)
 def test_whatever_happens_raw_holds_what_the_provider_holds(account: Account) -> None:
     events = events_of(account.provider)
     seen: Counter[str] = Counter()
@@ -155,3 +157,26 @@ def test_whatever_happens_raw_holds_what_the_provider_holds(account: Account) ->
 
     sequence()
     print(f"{account.provider}: {', '.join(f'{number} {what}' for what, number in sorted(seen.items()))}")
+
+
+def test_what_a_killed_run_stored_and_no_state_stands_for_is_put_right(account: Account) -> None:
+    account.sandbox.post("reset", size="tiny", seed=88)
+    account.forget()
+    assert not account.run()
+    before = account.state
+    event = next(event for event, began in events_of(account.provider).items() if began)
+    about = {"provider": account.provider, "partner": PARTNER, "event_id": event}
+    # They come, are stored, and the state of that run is lost; then they go without a trace.
+    new = account.sandbox.post("change", kind="add_entry", count=2, **about)["new"]
+    account.sandbox.advance(DAY + HOUR)
+    account.run()
+    entries = account.rows(account.tap().streams["entries" if account.provider == "chronotrack" else "participants"])
+    assert all(any(str(one) in key for key in entries) for one in new)
+    account.state = before
+    account.sandbox.post("change", kind="delete", ids=new, fields={"trace": False}, **about)
+
+    for _ in range(2):
+        account.sandbox.advance(DAY + HOUR)
+        account.run()
+
+    assert account.unlike_holds() == []

@@ -24,7 +24,7 @@ from tap_shared.stream import HubStream
 from tap_shared.tap import HubTap
 from target_hub.target import TargetHub
 
-from project88 import raw
+from project88 import doubtful, raw
 from project88.db import schema
 from sandbox.providers import PROVIDERS
 from tests.pipeline.harness import Sandbox
@@ -92,7 +92,7 @@ class Account:
     def run(self, *, part: float = 1.0, as_pages: bool = False) -> list[str]:
         """Read and load; of the tap's output only a part arrives. Returns the streams that stopped, as told."""
         self.runs += 1
-        settings: dict[str, Any] = {"run_id": f"run-{self.runs}"}
+        settings: dict[str, Any] = {"run_id": f"run-{self.runs}", "doubtful_rows": str(self._doubtful())}
         if as_pages:
             pages = self.folder / f"pages-{self.runs}"
             pages.mkdir()
@@ -112,6 +112,15 @@ class Account:
             self.state = json.loads(line)
         return tap.failures
 
+    def _doubtful(self) -> Path:
+        """Write down, as the application does before each run, which rows the state does not stand for."""
+        path = self.folder / "doubtful.json"
+        with contextlib.closing(psycopg2.connect(self.dsn)) as connection, connection.cursor() as cursor:
+            since = self.state.get("loaded_before_xid", 0)
+            found = doubtful.rows(cursor, self.provider, self.partner, self.tap().catalog_dict, since)
+        path.write_text(json.dumps(found), encoding="utf-8")
+        return path
+
     def loading(self) -> dict[str, Any]:
         """Return the loader's settings, as meltano.yml has them."""
         parts = psycopg2.extensions.parse_dsn(self.dsn)
@@ -125,6 +134,7 @@ class Account:
             "batch_size_rows": 20_000,
             "reading_columns": list(raw.READING),
             "always_written": list(raw.ALWAYS_WRITTEN),
+            "stamp_states": True,
         }
 
     # what there is

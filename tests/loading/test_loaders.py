@@ -258,6 +258,23 @@ def test_a_state_comes_after_its_rows(way):
     assert way.ask("select count(*) from trial.things") == [(2,)]
 
 
+def test_a_state_tells_which_transactions_it_stands_for_where_that_is_wanted(way):
+    if way.name == "stock":
+        pytest.skip("a setting of ours")
+    way.config = {"stamp_states": True}
+    head, written = schema(name="string"), "select xmin::text::bigint >= %d from trial.things where name = '%s'"
+
+    (at_the_end,) = way.load(head, record(id=1, name="before"), state({"seen": 1}))
+    # The row after the state is committed with the one before it: both may be in doubt, but never none.
+    *_, in_between = way.load(head, record(id=2, name="before too"), state({"seen": 2}), record(id=3, name="after"))
+    (nothing_new,) = way.load(head, state({"seen": 2}))
+
+    assert at_the_end["seen"] == 1
+    assert way.ask(written % (at_the_end["loaded_before_xid"], "before")) == [(False,)]
+    assert way.ask(written % (in_between["loaded_before_xid"], "after")) == [(True,)]
+    assert way.ask(written % (nothing_new["loaded_before_xid"], "after")) == [(False,)]
+
+
 def test_no_state_is_passed_on_when_its_rows_are_refused(way):
     way.load(schema(name="string"), record(id=1, name="a"))
     way.ask("alter table trial.things add check (name <> 'never')")

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 # 48 bits: a change goes unnoticed once in 10^14 changes, and 60,000 rows cost 360 kB before encoding.
 HASH_BYTES = 6
+# Of a row that is stored and of which nobody knows how it was: whatever comes is another.
+UNKNOWN = bytes(HASH_BYTES)
 SALT_BYTES = 8
 FORMAT = "s1:"
 HEAD = struct.Struct(">I")
@@ -164,6 +166,15 @@ class Snapshot:
         """Return the rows of the last read that this one has not met."""
         return sorted(self._before.keys() - self._seen)
 
+    def doubt(self, key: str, *, removed_at: datetime | None = None) -> None:
+        """Count a row as there before, and as changed when it is met; or as gone when it is not.
+
+        With `removed_at` its removal is stored as well: when the row is met it is back.
+        """
+        self._before[key] = UNKNOWN
+        if removed_at is not None:
+            self._gone[key] = int(removed_at.timestamp())
+
     def restart(self) -> None:
         """Forget which rows were met, for reading once more; what was delivered stays known."""
         self._seen.clear()
@@ -180,7 +191,8 @@ class Snapshot:
         last = self._sent.get(key)
         if last is None:
             last = None if self.send_all else self._before.get(key)
-            if last is None and key in self._gone:
+            # A row in doubt may be stored as removed.
+            if last in (None, UNKNOWN) and key in self._gone:
                 self._returned[key] = datetime.fromtimestamp(self._gone.pop(key), UTC)
         self._sent[key] = now
         return now != last

@@ -16,8 +16,8 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.streams import Stream
 
-from tap_shared.bookmarks import Bookmarks
-from tap_shared.clock import as_text
+from tap_shared.bookmarks import Bookmarks, Context
+from tap_shared.clock import as_text, from_text
 from tap_shared.columns import Column, PlainPage, Record, Reject, TypedPage, Typer, schema_of
 from tap_shared.errors import TapError
 from tap_shared.http import Answer
@@ -84,6 +84,8 @@ class HubStream(Stream):
     columns: ClassVar[tuple[Column, ...]] = ()
     # Which column says what an answer about several events is counted under.
     scope_column = "event_id"
+    # Which columns say under which partition's bookmark a row is remembered; none: under the stream's own.
+    remembered_by: ClassVar[tuple[str, ...]] = ("event_id",)
     # Rows leave `Typer` as the schema wants them; conforming them again costs a third of the time.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
     # State is written when a bookmark is committed, not every so many records.
@@ -108,6 +110,10 @@ class HubStream(Stream):
         self._reported: set[tuple[str, str]] = set()
 
     # --- for a tap's streams -----------------------------------------------------------------------
+
+    def remembered_under(self, row: Record) -> Context | None:
+        """Return the partition whose snapshot holds a row, by the row's ids; None for the stream's own."""
+        return {column: row[column] for column in self.remembered_by} or None
 
     def walk(self) -> Iterator[Record]:
         """Yield rows; override it."""
@@ -379,6 +385,37 @@ class HubStream(Stream):
             self.bookmarks.put(context, **fields)
         self.state_manager.is_flushed = False
         self._write_state_message()
+
+    def take_doubtful(self, rows: Sequence[Record]) -> None:
+        """Put rows into the snapshots as known and changed: they are stored, and no bookmark stands for them.
+
+        A run that was killed after its rows were stored, and before its state was, leaves such: what is gone by now
+        would never be missed, what is again as the bookmark knew it never be sent.
+        """
+        snapshots: dict[tuple[tuple[str, Any], ...] | None, Snapshot] = {}
+        for row in rows:
+            context = self.remembered_under(row)
+            mark = self.bookmarks.own if context is None else self.bookmarks.get(context)
+            if mark.get("settled"):
+                # Nothing is missed there by design.
+                continue
+            place = None if context is None else tuple(sorted(context.items()))
+            if place not in snapshots:
+                snapshots[place] = Snapshot.from_state(mark.get("snapshot"), self.edition)
+            removed_at = row.get("noticed_at")
+            snapshots[place].doubt(
+                "/".join(str(row[key]) for key in self.key_ids),
+                removed_at=from_text(removed_at) if removed_at else None,
+            )
+        for place, snapshot in snapshots.items():
+            value, _ = snapshot.finish(whole=False)
+            if place is None:
+                self.bookmarks.set(snapshot=value)
+            else:
+                mark = self.bookmarks.get(dict(place))
+                # An event that was gone then has rows now.
+                kept = {name: field for name, field in mark.items() if name not in ("context", "gone")}
+                self.bookmarks.put(dict(place), **(kept | {"snapshot": value}))
 
     def emit(self, row: Record) -> None:
         """Write a row from another stream's walk."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import click
 from singer_sdk import Tap
@@ -81,6 +82,12 @@ def common_settings(*, api_url: str, calls_per_hour: int) -> list[th.Property]:
             "Left out, each row is a RECORD message, for any target.",
         ),
         th.Property(
+            "doubtful_rows",
+            th.StringType,
+            description="JSON file with the ids of rows, by stream, that are stored and that the state does not stand "
+            "for: a run was killed between the two. They are sent again, or told as removed.",
+        ),
+        th.Property(
             "start_date",
             th.DateTimeType,
             description="Leave out what belongs to events that ended before this.",
@@ -139,6 +146,10 @@ class HubTap(Tap):
                 states.before = self.pages.flush
         redact.conceal(str(self.config.get(name) or "") for name in self.secret_settings())
         redact.guard_logging()
+        if self.config.get("doubtful_rows"):
+            # Once the state is there.
+            for name, rows in json.loads(Path(self.config["doubtful_rows"]).read_bytes()).items():
+                cast("HubStream", self.streams[name]).take_doubtful(rows)
 
     # --- what a provider defines -------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ import pytest
 from tap_shared.bookmarks import Bookmarks
 from tap_shared.errors import Stopped
 from tap_shared.messages import HubWriter, SeldomStateWriter
-from toy import SECRET
+from toy import SECRET, thing
 
 TOY = [sys.executable, str(Path(__file__).parent / "toy.py"), "--config=ENV"]
 
@@ -60,6 +60,41 @@ def test_a_stopped_tap_leaves_what_is_done_and_the_next_run_goes_on(provider, tm
     assert [entry["context"] for entry in state["bookmarks"]["things"]["partitions"]] == [{"place": 1}]
     rest = run(state)
     assert [row["id"] for row in rest.rows("things")] == [3]
+
+
+def test_rows_that_no_state_stands_for_are_sent_again_or_told_as_removed(provider, tmp_path, run):
+    before = run()
+    one, two = provider.things["1"]
+    # A run that was killed when its rows were stored, and its state was not.
+    provider.things["1"] = [one | {"name": "for a moment"}, two, thing(9)]
+    killed = run(before.state)
+    provider.things["1"] = [one, two]
+    doubtful = tmp_path / "doubtful.json"
+    ids = [{"id": row["id"], "place": row["place"]} for row in killed.rows("things")]
+    doubtful.write_text(json.dumps({"things": ids}))
+
+    after = run(before.state, doubtful_rows=str(doubtful))
+    settled = run(after.state)
+
+    assert [row["id"] for row in killed.rows("things")] == [1, 9]
+    assert [(row["id"], row["name"]) for row in after.rows("things")] == [(1, "thing 1")]
+    assert [row["record_key"] for row in after.rows("removals") if row["stream"] == "things"] == ["9"]
+    assert settled.rows("things") == settled.rows("removals") == []
+
+
+def test_a_removal_that_no_state_stands_for_is_taken_back(provider, tmp_path, run):
+    before = run()
+    one, two = provider.things["1"]
+    provider.things["1"] = [one]
+    (removal,) = [row for row in run(before.state).rows("removals") if row["stream"] == "things"]
+    provider.things["1"] = [one, two]
+    doubtful = tmp_path / "doubtful.json"
+    doubtful.write_text(json.dumps({"things": [{"id": 2, "place": 1, "noticed_at": removal["noticed_at"]}]}))
+
+    after = run(before.state, doubtful_rows=str(doubtful))
+
+    assert [row["id"] for row in after.rows("things")] == [2]
+    assert [row["record_key"] for row in after.rows("removals") if row["returned_at"]] == ["2"]
 
 
 def test_a_dead_loader_is_one_line_and_an_error(provider, tmp_path):

@@ -292,3 +292,34 @@ def test_sixty_thousand_rows_are_cheap():
     assert (changed, vanished) == (set(), [])
     assert len(state) < 1_200_000
     assert took < 2  # measured 0.5 s; room for a busy machine
+
+
+def doubted(state: str | None, key: str, **more: Any) -> str:
+    """Return a state in which a row is stored, nobody knows how."""
+    snapshot = Snapshot.from_state(state)
+    snapshot.doubt(key, **more)
+    return snapshot.finish(whole=False)[0]
+
+
+def test_a_row_in_doubt_counts_as_changed_when_met_and_as_vanished_when_not():
+    state, _, _ = read(None, {"1": {"a": 1}, "2": {"a": 2}})
+
+    for key in ("1", "3"):
+        state = doubted(state, key)
+    _, changed, vanished = read(state, {"1": {"a": 1}, "2": {"a": 2}})
+
+    assert changed == {"1"}
+    assert vanished == ["3"]
+
+
+def test_a_row_whose_removal_is_in_doubt_is_back_when_met_and_vanishes_once_more_when_not():
+    state, _, _ = read(None, {"1": {"a": 1}, "2": {"a": 2}})
+    for key in ("1", "2"):
+        state = doubted(state, key, removed_at=MISSED_AT)
+
+    snapshot = Snapshot.from_state(state)
+    assert snapshot.changed("1", {"a": 1})
+    _, vanished = snapshot.finish()
+
+    assert snapshot.returned() == {"1": MISSED_AT}
+    assert vanished == ["2"]

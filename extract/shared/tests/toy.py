@@ -122,6 +122,7 @@ class Things(HubStream):
         Column("note", sent=False),
     )
     places = (1, 2)
+    remembered_by = ("place",)
 
     def check(self, row: Record, record: Record) -> tuple[str, str] | None:
         if (record.get("place") or row["place"]) != row["place"]:

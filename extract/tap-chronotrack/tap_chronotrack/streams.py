@@ -32,6 +32,7 @@ class Events(AccountStream):
 
     name = "events"
     primary_keys = ("timing_partner_id", "event_id")
+    remembered_by = ()
     columns = (
         key("event_id", "The provider's id"),
         text("event_name", "As the organiser calls it", sent=True),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
+from tap_shared.bookmarks import Context
 from tap_shared.columns import Column, Record, Typer
 from tap_shared.errors import Gone, TapError
 from tap_shared.snapshot import Snapshot
@@ -88,6 +89,11 @@ class RaceStream(CopernicoStream):
     def kept_under(self, race: Race, event: str = "") -> dict[str, str]:
         """Return what a bookmark is kept under."""
         return {"race_id": race.id, "event_id": event_key(race.id, event) if event else ""}
+
+    def remembered_under(self, row: Record) -> Context | None:
+        """Return what the bookmark that holds a row is kept under."""
+        # The target API has no races.
+        return {"race_id": row["race_id"] or "", "event_id": row["event_id"]}
 
     def due(self) -> Iterator[tuple[Race, list[Mark]]]:
         """Yield the races to read with their bookmarks; those that cannot have changed are counted as saved."""

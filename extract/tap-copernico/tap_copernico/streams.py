@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+from tap_shared.bookmarks import Context
 from tap_shared.clock import as_text, from_text
 from tap_shared.columns import Column, Record
 from tap_shared.errors import Gone
@@ -50,6 +51,7 @@ class Races(AccountStream):
 
     name = "races"
     primary_keys = ("timing_partner_id", "race_id")
+    remembered_by = ()
     columns = (
         key("race_id", "The provider's id, a slug", path="id"),
         text("race_name", "As the organiser calls it", path="name"),
@@ -85,6 +87,10 @@ class Events(RaceStream):
         reference("organization_id"),
         instant("updated_at"),
     )
+
+    def remembered_under(self, row: Record) -> Context | None:
+        """Return what the bookmark of all events of a race is kept under."""
+        return {"race_id": row["race_id"], "event_id": ""}
 
     def read_race(self, race: Race, found: Found, marks: dict[str, Mark]) -> Iterator[Record]:
         """Yield the events of a race that changed.

@@ -71,6 +71,9 @@ class TargetEvents(TargetStream, Events):
 
     paths: ClassVar[Mapping[str, str]] = {"distance_m": "distance", "gun_time": "event_date"}
 
+    def remembered_under(self, row: Record) -> None:
+        """Return that the stream's own bookmark holds its rows."""
+
     def walk(self) -> Iterator[Record]:
         """Yield changed events."""
         tally = self.tally()

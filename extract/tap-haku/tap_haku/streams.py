@@ -19,6 +19,7 @@ class Events(HakuStream):
 
     name = "events"
     primary_keys = ("timing_partner_id", "event_id")
+    remembered_by = ()
     columns = (
         key("event_id", "The provider's id, as text", path="id"),
         text("name", sent=True),

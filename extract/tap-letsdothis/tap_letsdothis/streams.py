@@ -24,6 +24,7 @@ class Events(DirectoryStream):
 
     name = "events"
     primary_keys = ("timing_partner_id", "event_id")
+    remembered_by = ()
     # The whole body is ASSUMED (letsdothis.md, 5.4), as are those of occurrences and races.
     columns = (
         key("event_id", "The provider's id"),
@@ -40,6 +41,7 @@ class Occurrences(DirectoryStream):
 
     name = "occurrences"
     primary_keys = ("timing_partner_id", "occurrence_id")
+    remembered_by = ()
     columns = (
         key("occurrence_id", "The provider's id"),
         Column("event_id", "text", "The event that holds it", given=True),
@@ -68,6 +70,7 @@ class Races(DirectoryStream):
 
     name = "races"
     primary_keys = ("timing_partner_id", "race_id")
+    remembered_by = ()
     columns = (
         key("race_id", "The provider's id"),
         Column("event_id", "text", "The event that holds it", given=True),
@@ -126,6 +129,7 @@ class Participants(AccountStream):
 
     name = "participants"
     primary_keys = ("timing_partner_id", "participant_id")
+    remembered_by = ("occurrence_id",)
     replication_key = "updated_at"
     columns = (
         *_columns("participant_id"),
@@ -138,6 +142,7 @@ class Applications(AccountStream):
 
     name = "applications"
     primary_keys = ("timing_partner_id", "application_id")
+    remembered_by = ("occurrence_id",)
     replication_key = "updated_at"
     columns = (
         *_columns("application_id"),

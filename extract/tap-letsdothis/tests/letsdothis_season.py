@@ -102,16 +102,23 @@ class Target:
     def __init__(self) -> None:
         self.rows: dict[str, Rows] = {stream: {} for stream in KEYS}
         self.removed: dict[tuple[str, str], dict[str, Any]] = {}
+        # Ids of rows that came after the state that was kept: what the application tells the next run of.
+        self.doubtful: dict[str, list[dict[str, Any]]] = {}
 
-    def take(self, run: Run) -> None:
+    def take(self, run: Run, *, keeps_state: bool = True) -> None:
         for message in run.messages:
+            if message["type"] == "STATE" and keeps_state:
+                self.doubtful.clear()
             if message["type"] != "RECORD":
                 continue
             row, stream = message["record"], message["stream"]
             if stream in KEYS:
                 self.rows[stream][row[KEYS[stream]]] = row
+                self.doubtful.setdefault(stream, []).append(_ids(row))
             elif stream == "removals":
                 self.removed[row["stream"], row["record_key"]] = row
+                told = _ids(self.rows[row["stream"]][row["record_key"]]) | {"noticed_at": row["noticed_at"]}
+                self.doubtful.setdefault(row["stream"], []).append(told)
 
     def live(self, stream: str) -> Rows:
         """Return the provider's records that are there, by key."""
@@ -121,3 +128,7 @@ class Target:
     def assert_holds(self, season: Season, partner: int = 1, streams: tuple[str, ...] = tuple(KEYS)) -> None:
         for stream in streams:
             assert self.live(stream) == season.holds(stream, partner), stream
+
+
+def _ids(row: dict[str, Any]) -> dict[str, Any]:
+    return {column: value for column, value in row.items() if column.endswith("_id")}

@@ -54,6 +54,7 @@ class Events(DirectoryStream):
 
     name = "events"
     primary_keys = ("timing_partner_id", "event_id")
+    remembered_by = ()
     replication_key = "last_modified_date"
     is_sorted = False
     columns = (

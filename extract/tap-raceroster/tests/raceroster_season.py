@@ -119,19 +119,31 @@ class Target:
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, dict[str, Any]]] = {stream: {} for stream in STREAMS}
+        # Ids of rows that came after the last state: what the application tells the next run of.
+        self.doubtful: dict[str, list[dict[str, Any]]] = {}
 
     def load(self, run: Run) -> None:
         for message in run.messages:
+            if message["type"] == "STATE":
+                self.doubtful.clear()
             if message["type"] != "RECORD":
                 continue
             stream, row = message["stream"], message["record"]
             if stream in KEYS:
                 self.tables[stream][str(row[KEYS[stream]])] = row
+                self.doubtful.setdefault(stream, []).append(_ids(row))
             elif stream == "removals" and row["returned_at"] is None:
-                self.tables[row["stream"]].pop(row["record_key"], None)
+                gone = self.tables[row["stream"]].pop(row["record_key"], None)
+                if gone is not None:
+                    told = _ids(gone) | {"noticed_at": row["noticed_at"]}
+                    self.doubtful.setdefault(row["stream"], []).append(told)
 
     def records(self, stream: str) -> list[dict[str, Any]]:
         return [row["record"] for row in self.tables[stream].values()]
+
+
+def _ids(row: dict[str, Any]) -> dict[str, Any]:
+    return {column: value for column, value in row.items() if column.endswith("_id")}
 
 
 def same(left: list[dict[str, Any]], right: list[dict[str, Any]]) -> bool:

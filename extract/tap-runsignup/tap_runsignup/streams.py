@@ -20,6 +20,7 @@ class Races(RunSignUpStream):
 
     name = "races"
     primary_keys = ("timing_partner_id", "race_id")
+    remembered_by = ()
     replication_key = "last_modified"
     columns = (
         Column("race_id", "integer", required=True),
@@ -50,6 +51,7 @@ class Events(RunSignUpStream):
 
     name = "events"
     primary_keys = ("timing_partner_id", "event_id")
+    remembered_by = ("race_id",)
     columns = (
         Column("event_id", "integer", required=True),
         Column("race_id", "integer", "The race that holds it", given=True),

@@ -69,6 +69,15 @@ class TargetHub(TargetPostgres):
                     default=[],
                     description="Streams in which reading_columns count like any other.",
                 ),
+                th.Property(
+                    "stamp_states",
+                    th.BooleanType,
+                    default=False,
+                    description=(
+                        "Add loaded_before_xid to each state: what was loaded before it is in transactions below that "
+                        "number, what comes after it in others."
+                    ),
+                ),
             ).to_dict()["properties"],
         },
     }
@@ -80,6 +89,7 @@ class TargetHub(TargetPostgres):
         self.doubtful = False
         self._connection: psycopg.Connection[Any] | None = None
         self._waiting_bytes = 0
+        self._rows_since_state = False
         self._committed_at = time.monotonic()
         super().__init__(*args, **more)
         if isinstance(self.message_reader, HubReader):
@@ -89,11 +99,14 @@ class TargetHub(TargetPostgres):
     # --- messages ----------------------------------------------------------------------------------
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        # Before: the row may be the one that fills a batch.
+        self._rows_since_state = True
         super()._process_record_message(message_dict)
         if self._latest_state is not None and time.monotonic() - self._committed_at > STATE_S:
             self.drain_all()
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> None:
+        self._rows_since_state = True
         if message_dict["encoding"].get("format") != FORMAT:
             self.drain_all()
             super()._process_batch_message(message_dict)
@@ -132,6 +145,7 @@ class TargetHub(TargetPostgres):
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         super()._process_state_message(message_dict)
+        self._rows_since_state = False
         if self._waiting_bytes or not self._has_rows() or time.monotonic() - self._committed_at > STATE_S:
             self.drain_all()
 
@@ -161,6 +175,9 @@ class TargetHub(TargetPostgres):
             (sink for sink in self._sinks() if sink.current_size),
             key=lambda sink: (sink.stream_name in always, sink.stream_name),
         )
+        stamping = self._latest_state is not None and self.config["stamp_states"]
+        # A state does not stand for rows that came after it, and they are committed together.
+        stamp = self._next_transaction() if stamping and self._rows_since_state else None
         if sinks:
             self._commit(sinks)
         self._waiting_bytes = 0
@@ -170,9 +187,17 @@ class TargetHub(TargetPostgres):
                 sink.clean_up()
         self._sinks_to_clear = []
         if self._latest_state is not None:
+            if stamping:
+                self._latest_state |= {"loaded_before_xid": stamp or self._next_transaction()}
             self._write_state_message(self._latest_state)
             self._latest_state = None
         self._reset_max_record_age()
+
+    def _next_transaction(self) -> int | None:
+        """Return a number that transactions from now on reach, and earlier ones of ours do not."""
+        with self.transaction() as connection:
+            row = connection.execute("select pg_snapshot_xmax(pg_current_snapshot())::text::bigint").fetchone()
+        return row[0] if row else None
 
     def _commit(self, sinks: list[HubSink]) -> None:
         for left in reversed(range(TRIES)):
