@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 # 48 bits: a change goes unnoticed once in 10^14 changes, and 60,000 rows cost 360 kB before encoding.
 HASH_BYTES = 6
-# Of a row that is stored and of which nobody knows how it was: whatever comes is another.
+# Of a row of which nobody knows how it was, or nobody will ask: whatever comes is another.
 UNKNOWN = bytes(HASH_BYTES)
 SALT_BYTES = 8
 FORMAT = "s1:"
@@ -88,6 +88,9 @@ class Snapshot:
         self._returned: dict[str, datetime] = {}
         # Set to have every row met count as changed; vanished and returning rows are found as ever.
         self.send_all = False
+        # Set where nothing is to be compared with these rows: only their keys are remembered, and one met twice counts
+        # as changed twice.
+        self.only_keys = False
         self._seed = self._new_seed()
 
     def _new_seed(self) -> int:
@@ -185,7 +188,7 @@ class Snapshot:
 
     def changed_content(self, key: str, content: bytes) -> bool:
         """Do as `changed` with what stands for the record."""
-        now = xxhash.xxh3_64_digest(content, self._seed)[:HASH_BYTES]
+        now = UNKNOWN if self.only_keys else xxhash.xxh3_64_digest(content, self._seed)[:HASH_BYTES]
         self._seen.add(key)
         # A row met twice is compared with what was sent last, so that the last one wins.
         last = self._sent.get(key)
@@ -195,15 +198,21 @@ class Snapshot:
             if last in (None, UNKNOWN) and key in self._gone:
                 self._returned[key] = datetime.fromtimestamp(self._gone.pop(key), UTC)
         self._sent[key] = now
-        return now != last
+        return now != last or now == UNKNOWN
 
     def changed_contents(self, keys: Sequence[str], contents: Sequence[bytes]) -> list[int]:
-        """Do as `changed_content` for the rows of an answer; return the places of those that changed."""
+        """Do as `changed_content` for the rows of an answer; return the places of those that changed.
+
+        With `only_keys` the contents are not looked at.
+        """
         if self._gone or len(set(keys)) < len(keys):
             return [at for at, key in enumerate(keys) if self.changed_content(key, contents[at])]
+        self._seen.update(keys)
+        if self.only_keys:
+            self._sent.update(dict.fromkeys(keys, UNKNOWN))
+            return list(range(len(keys)))
         seed, digest, size = self._seed, xxhash.xxh3_64_digest, HASH_BYTES
         now = [digest(content, seed)[:size] for content in contents]
-        self._seen.update(keys)
         sent, before = self._sent, {} if self.send_all else self._before
         if before or not sent.keys().isdisjoint(keys):
             changed = [at for at, key in enumerate(keys) if (sent.get(key) or before.get(key)) != now[at]]
@@ -217,7 +226,7 @@ class Snapshot:
 
         For a look before any row is typed: what is unchanged needs no more than this.
         """
-        if self.send_all or not self._before:
+        if self.send_all or self.only_keys or not self._before:
             return list(range(len(keys)))
         seed, digest, size = self._seed, xxhash.xxh3_64_digest, HASH_BYTES
         sent, before, seen = self._sent, self._before, self._seen
@@ -240,11 +249,12 @@ class Snapshot:
         return dict(self._returned)
 
     def finish(
-        self, *, whole: bool = True, confirmed_empty: bool = False, at: datetime | None = None
+        self, *, whole: bool = True, confirmed_empty: bool = False, at: datetime | None = None, settled: bool = False
     ) -> tuple[str, list[str]]:
         """Return the new state value and the keys that vanished.
 
-        With `whole=False` (a read of changes only) rows that were not met are kept.
+        With `whole=False` (a read of changes only) rows that were not met are kept. Nothing of what is settled needs to
+        be remembered: its value is empty.
         """
         known = self._before | self._sent
         if not whole:
@@ -253,6 +263,8 @@ class Snapshot:
             raise EmptyAnswer(f"no rows where the last read had {len(self._before)}")
         noticed = int((at or datetime.now(UTC)).timestamp())
         vanished = sorted(known.keys() - self._seen)
+        if settled:
+            return "", vanished
         rows = {key: digest for key, digest in known.items() if key in self._seen}
         return self._dump(rows, self._gone | dict.fromkeys(vanished, noticed)), vanished
 

@@ -254,8 +254,10 @@ class HubStream(Stream):
         given: Sequence[Mapping[str, Any]],
         places: Sequence[int],
     ) -> Sequence[int]:
-        contents = _contents([documents[at] for at in places], [given[at] for at in places])
         keys = [page.keys[at] for at in places]
+        if isinstance(snapshot, Snapshot) and snapshot.only_keys:
+            return [places[at] for at in snapshot.changed_contents(keys, documents)]
+        contents = _contents([documents[at] for at in places], [given[at] for at in places])
         if isinstance(snapshot, Snapshot):
             return [places[at] for at in snapshot.changed_contents(keys, contents)]
         scopes = {name: values for name, values in page.columns.items() if name in ("event_id", "race_id")}
@@ -344,15 +346,17 @@ class HubStream(Stream):
         *,
         whole: bool = True,
         confirmed_empty: bool = False,
+        settled: bool = False,
         elsewhere: Callable[[str], bool] | None = None,
     ) -> str:
         """Write what vanished and what came back; return the new value for the bookmark.
 
         Raises EmptyAnswer when rows were there before and a whole read met none (unless confirmed).
+        With `settled` there is no next read, and the value is empty.
         What is `elsewhere`, in another partition, has moved and is no removal.
         """
         at = self.hub.clock()
-        value, vanished = snapshot.finish(whole=whole, confirmed_empty=confirmed_empty, at=at)
+        value, vanished = snapshot.finish(whole=whole, confirmed_empty=confirmed_empty, at=at, settled=settled)
         if elsewhere is not None:
             vanished = [key for key in vanished if not elsewhere(key)]
         for key in vanished:

@@ -383,6 +383,9 @@ class HubTap(Tap):
     @classmethod
     def invoke(cls, **kwargs: Any) -> None:
         """Run the command; whatever goes wrong is one line."""
+        from tap_shared.pages import leave_pandas_alone
+
+        leave_pandas_alone()
         try:
             super().invoke(**kwargs)
         except TapError as error:

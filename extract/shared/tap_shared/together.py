@@ -17,8 +17,6 @@ INSTANT = pa.timestamp("us", "UTC")
 EPOCH = r"^[0-9]{1,10}(\.[0-9]{1,6})?$"
 # Python's datetime begins in the year 1.
 DAY = r"^[0-9]{3}[1-9]-[0-9]{2}-[0-9]{2}$|^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$"
-MILLION = pa.scalar(1_000_000, pa.decimal128(7, 0))
-NO_TEXT = pa.scalar(None, pa.string())
 
 
 def epochs(values: Sequence[Any], blank: Sequence[str] = ("",)) -> pa.Array | None:
@@ -28,7 +26,8 @@ def epochs(values: Sequence[Any], blank: Sequence[str] = ("",)) -> pa.Array | No
         return None
     # Not by way of floats: they do not hold every sixth digit.
     seconds = pc.cast(texts, pa.decimal128(16, 6))
-    return pc.cast(pc.cast(pc.multiply(seconds, MILLION), pa.int64()), INSTANT)
+    microseconds = pc.multiply(seconds, pa.scalar(1_000_000, pa.decimal128(7, 0)))
+    return pc.cast(pc.cast(microseconds, pa.int64()), INSTANT)
 
 
 def days(values: Sequence[Any], blank: Sequence[str] = ("",)) -> list[str | None] | None:
@@ -62,5 +61,6 @@ def _texts(values: Sequence[Any], blank: Sequence[str], form: str) -> pa.Array |
         texts = pa.array(values, pa.string())
     except (pa.ArrowTypeError, pa.ArrowInvalid):
         return None
-    texts = pc.if_else(pc.is_in(texts, value_set=pa.array(blank, pa.string())), NO_TEXT, texts)
+    is_blank = pc.is_in(texts, value_set=pa.array(blank, pa.string()))
+    texts = pc.if_else(is_blank, pa.scalar(None, pa.string()), texts)
     return texts if pc.all(pc.match_substring_regex(texts, form)).as_py() is not False else None

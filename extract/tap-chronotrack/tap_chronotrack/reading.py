@@ -245,6 +245,8 @@ class EventStream(ChronoTrackStream):
         given = {"event_id": event.id}
         keyless = mark.get("keyless", 0)
         last = self.hub.is_over(event.ends_at)
+        # The first read of an event that is over is its last one: there is nothing to compare with, before or after.
+        snapshot.only_keys = last and not mark
         whole = yield from self.read_whole(self.reads_of(event, first), given, tally, snapshot, keyless, last=last)
         self.remember(event, mark, tally, snapshot, whole)
 
@@ -261,10 +263,11 @@ class EventStream(ChronoTrackStream):
     def remember(self, event: Event, mark: Mark, tally: Tally, snapshot: Snapshot, whole: Whole) -> None:
         """Write removals and the read, then put the bookmark after them."""
         # A read that met nothing was made twice.
-        value = self.finish_snapshot(snapshot, tally, whole=whole.complete, confirmed_empty=True)
+        settled = whole.complete and self.hub.is_over(event.ends_at)
+        value = self.finish_snapshot(snapshot, tally, whole=whole.complete, confirmed_empty=True, settled=settled)
         self.report(tally)
         context = {"event_id": event.id}
-        if whole.complete and self.hub.is_over(event.ends_at):
+        if settled:
             # It will not be read again, so its rows need not be remembered.
             self.commit(context, settled=True, calls=tally.calls)
         else:

@@ -17,7 +17,7 @@ from singer_sdk.mapper import SameRecordTransform
 from target_postgres.target import TargetPostgres
 
 from target_hub.connector import HubConnector
-from target_hub.pages import FORMAT, Page
+from target_hub.pages import FORMAT, Page, leave_pandas_alone
 from target_hub.reader import HubReader
 from target_hub.sink import HubSink, as_records, documents_of
 
@@ -249,6 +249,7 @@ class TargetHub(TargetPostgres):
     @classmethod
     def invoke(cls, **more: Any) -> None:
         """Run the command; what the database will not do is one line."""
+        leave_pandas_alone()
         try:
             super().invoke(**more)
         except Exception as error:
