@@ -1,6 +1,6 @@
 """Random sequences of changes, faults, surprises and restarts: in the end a loader holds what the provider holds.
 
-`P88_HOSTILE_RUNS` is how many sequences to try.
+`P88_HOSTILE` is how many sequences to try.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ restarts = st.tuples(st.just("restart"), st.sampled_from([5, 500]), st.none())
 @pytest.mark.timeout(7200)
 @given(st.lists(st.one_of(changes, changes, faults, surprises, time, runs, runs, restarts), max_size=12))
 @settings(
-    max_examples=int(os.environ.get("P88_HOSTILE_RUNS", "10")),
+    max_examples=int(os.environ.get("P88_HOSTILE", "10")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
