@@ -60,3 +60,11 @@ def first_run(home):
     done = run(["make", "run"], home)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+@pytest.fixture(scope="module")
+def northwind(first_run, home):
+    """The partner whose account the documents add: afterwards it is nobody's, or it would be asked for real."""
+    yield
+    run([program("p88"), "sql", "delete from hub.connections c using hub.timing_partners p "
+          "where p.timing_partner_id = c.timing_partner_id and p.slug = 'northwind'"], home)  # fmt: skip

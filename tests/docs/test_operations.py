@@ -32,7 +32,7 @@ def _type(command: str, home: Path, place: Path) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_works(command, first_run, home, place):
+def test_a_command_works(command, first_run, home, place, northwind):
     done = _type(command, home, place)
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -49,7 +49,7 @@ def test_plain_meltano_works_as_the_document_says(command, first_run, home, tmp_
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_partners_and_connections_are_added_as_the_document_says(first_run, home):
+def test_partners_and_connections_are_added_as_the_document_says(first_run, home, northwind):
     secrets = {"TAP_RUNSIGNUP_API_KEY": "key", "TAP_RUNSIGNUP_API_SECRET": "secret"}
 
     for command in commands("docs/running.md")[:2]:
@@ -63,9 +63,6 @@ def test_partners_and_connections_are_added_as_the_document_says(first_run, home
     listed = run([program("p88"), "connection", "list"], home).stdout
     assert "northwind" in listed
     assert "secret" not in listed
-    # It would be asked for real from now on.
-    run([program("p88"), "sql", "delete from hub.connections c using hub.timing_partners p "
-          "where p.timing_partner_id = c.timing_partner_id and p.slug = 'northwind'"], home)  # fmt: skip
 
 
 def test_make_help_lists_what_there_is():
