@@ -9,7 +9,7 @@ from project88.identity import duck
 # Most profiles under one key. A name alone is a poor key, so fewer of those.
 MOST, MOST_BY_NAME = 250, 40
 # Pairs that one kind of key may bring, per profile: the smallest groups first. Keeps the work in proportion to the records.
-PAIRS_EACH, PAIRS_AT_LEAST = 3, 50_000
+PAIRS_EACH, PAIRS_FEW, PAIRS_AT_LEAST = 3, 20, 50_000
 # In a larger group everyone is compared with so many next to them by name and age, so that who runs every week, and
 # fills a group alone, is found in one piece.
 NEIGHBOURS = 5
@@ -56,28 +56,28 @@ BY_REST = {
 }
 
 
-def find(db: duckdb.DuckDBPyConnection, table: str = "rated", keys: str = "keys") -> None:
-    """Make `keys` (hash, profile) of a table of profiles."""
+def find(db: duckdb.DuckDBPyConnection, first: int) -> None:
+    """Add the `keys` (hash, profile, kind, scope) of profiles from number `first` on."""
     # A name's spellings: every full form of the first name with every part of the last, either way round; and the
     # middle name where somebody is called by it.
+    newer = f"(from rated where p >= {first})"
     db.execute(f"""
         create or replace temp table spelled as
         with firsts as (
             select p, lf, lt, unnest(list_distinct(list_transform(list_concat(roots, [fa],
                 case when length(middle) > 2 then [middle] else [] end), lambda x: folded(x)))) as f
-            from {table} where f1 is not null
+            from {newer} where f1 is not null
         ),
         spellings as (
             select p, f, unnest(list_distinct(list_concat([lf], list_transform(lt, lambda x: folded(x))))) as s from firsts
         )
         select distinct p, least(f, s) || '|' || greatest(f, s) as name from spellings where s is not null
     """)
-    named = f"spelled join {table} using (p)"
+    named = f"spelled join {newer} using (p)"
     parts = [_keys(number, *key, named) for number, key in enumerate(BY_NAME.values())]
-    parts += [_keys(number, *key, table) for number, key in enumerate(BY_REST.values(), start=100)]
-    db.execute(f"create or replace table {keys} (k ubigint, p integer, kind utinyint)")
+    parts += [_keys(number, *key, newer) for number, key in enumerate(BY_REST.values(), start=100)]
     for kind, part in enumerate(parts):
-        db.execute(f"insert into {keys} select distinct k, p, {kind} from ({part}) where k is not null")
+        db.execute(f"insert into keys select distinct k, p, {kind}, scope from ({part}) where k is not null")
     db.execute("drop table spelled")
 
 
@@ -87,7 +87,7 @@ def _keys(number: int, of: str, when: str, source: str) -> str:
     inner = ", ".join(f"{piece} as k{n}" for n, piece in enumerate(pieces))
     known = " and ".join(f"k{n} is not null" for n in range(len(pieces)))
     hashed = ", ".join(f"k{n}" for n in range(len(pieces)))
-    return f"select hash({number}, {hashed}) as k, p from (select p, {inner} from {source} where {when}) where {known}"
+    return f"select hash({number}, {hashed}) as k, p, scope from (select p, scope, {inner} from {source} where {when}) where {known}"
 
 
 def _split(of: str) -> list[str]:
@@ -101,31 +101,54 @@ def _split(of: str) -> list[str]:
     return [*parts, of[last:].strip()]
 
 
-def pair(db: duckdb.DuckDBPyConnection, profiles: int) -> int:
-    """Make `pairs` (a, b with a < b) of profiles that share a key, and return how many."""
+def pair(db: duckdb.DuckDBPyConnection, first: int, across: bool) -> int:
+    """Make `pairs` (a, b with a < b) of profiles that share a key, b from number `first` on; return how many.
+
+    Pairs of one scope, or, `across`, those of two. How large a group may be is found with the first profiles and kept.
+    """
     alone = list(BY_NAME).index("name")
+    stage, scope, apart = (1, "(-1)", "x.scope <> y.scope") if across else (0, "scope", "x.scope = y.scope")
+    # To add a few to many, only groups that one of the few is in are looked at.
+    of_first = f"semi join (select distinct k from keys where p >= {first}) using (k)" if first else ""
     db.execute(f"""
+        create or replace temp {"table" if first else "view"} touched as
+        select k, {scope} as s, p, kind, scope from keys {of_first};
         create or replace temp table shared as
-        select k, held <= case when kind = {alone} then {MOST_BY_NAME} else {MOST} end
-            and so_far <= {PAIRS_EACH * profiles + PAIRS_AT_LEAST} as is_small
-        from (
-            select k, kind, held,
-                sum(held * (held - 1) / 2) over (partition by kind order by held range unbounded preceding) as so_far
-            from (select k, any_value(kind) as kind, count(*) as held from keys group by k having count(*) > 1)
-        );
-        create or replace temp table small as select k, p from keys semi join (from shared where is_small) using (k);
+        select k, s, any_value(kind) as kind, count(*)::integer as held from touched group by k, s having count(*) > 1
+    """)
+    if not first:
+        db.execute(f"""
+            insert into limits
+            select {stage}, kind, s, coalesce(max(held) filter (so_far <= most), 0)
+            from (
+                select kind, s, held, sum(pairs) over (partition by kind, s order by held) as so_far
+                from (select kind, s, held, sum(held::bigint * (held - 1) / 2) as pairs from shared group by all)
+            ) join (
+                select {scope} as s, {PAIRS_EACH} * count(*) + least({PAIRS_AT_LEAST}, {PAIRS_FEW} * count(*)) as most
+                from rated group by 1
+            ) using (s)
+            group by kind, s
+        """)
+    db.execute(f"""
+        create or replace temp table sized as
+        select k, s, held <= coalesce(most, held) and held <= case when kind = {alone} then {MOST_BY_NAME} else {MOST} end as is_small
+        from shared left join (select kind, s, most from limits where stage = {stage}) using (kind, s);
+        create or replace temp table small as
+        select k, s, p, scope from touched semi join (from sized where is_small) using (k, s);
         create or replace temp table large as
-        select k, p, row_number() over (partition by k order by lf, f1, lo, city, p) as nth
-        from keys semi join (from shared where not is_small) using (k) join rated using (p);
-        create or replace table pairs as
-        select x.p as a, y.p as b from small as x join small as y on x.k = y.k and x.p < y.p
+        select k, s, p, scope from touched semi join (from sized where not is_small) using (k, s);
+        create or replace temp table standing as
+        select p, row_number() over (order by lf, f1, lo, city, p)::integer as place from rated semi join large using (p);
+        create or replace temp table rows as
+        select k, s, p, scope, row_number() over (partition by k, s order by place) as nth from large join standing using (p);
+        create or replace temp table pairs as
+        select x.p as a, y.p as b from small as x join small as y on x.k = y.k and {apart} and x.p < y.p where y.p >= {first}
         union
         select least(x.p, y.p), greatest(x.p, y.p)
-        from (select k, p, unnest(range(nth + 1, nth + {NEIGHBOURS + 1})) as nth from large) as x
-        join large as y on x.k = y.k and x.nth = y.nth;
-        drop table small;
-        drop table large;
-        drop table shared;
-        drop table keys
+        from (select k, s, p, scope, unnest(range(nth + 1, nth + {NEIGHBOURS + 1})) as nth from rows) as x
+        join rows as y on x.k = y.k and x.s = y.s and x.nth = y.nth and {apart} where greatest(x.p, y.p) >= {first};
+        drop {"table" if first else "view"} touched
     """)
+    for table in ("shared", "sized", "small", "large", "standing", "rows"):
+        db.execute(f"drop table {table}")
     return int(duck.row(db, "select count(*) from pairs")[0])

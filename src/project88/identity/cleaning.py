@@ -6,12 +6,15 @@ true (an age of 155, a phone of seven nines) becomes null, since null says nothi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import duckdb
 import pyarrow as pa
 
 from project88.identity import duck, names
+from project88.identity.columns import COLUMNS
 
 # Texts whose letters are made plain.
 LETTERED = (
@@ -40,36 +43,67 @@ _COUNTRIES = (
 )
 
 MACROS = r"""
-create or replace macro plain(x) as
+create or replace temp macro plain(x) as
     nullif(trim(regexp_replace(regexp_replace(lower(x), '[''`\x{2019}]', '', 'g'), '[^a-z]+', ' ', 'g')), '');
-create or replace macro plain_with_digits(x) as
+create or replace temp macro plain_with_digits(x) as
     nullif(trim(regexp_replace(regexp_replace(lower(x), '[''`\x{2019}]', '', 'g'), '[^a-z0-9]+', ' ', 'g')), '');
 -- Juergen and Jurgen, Soerensen and Sorensen.
-create or replace macro folded(x) as replace(replace(replace(x, 'ae', 'a'), 'oe', 'o'), 'ue', 'u');
+create or replace temp macro folded(x) as replace(replace(replace(x, 'ae', 'a'), 'oe', 'o'), 'ue', 'u');
 -- What is left of a name when spelling by ear is taken away.
-create or replace macro skeleton(x) as
+create or replace temp macro skeleton(x) as
     x[1] || regexp_replace(replace(replace(replace(x[2:], 'ph', 'f'), 'ck', 'k'), 'c', 'k'), '[aeiouyhw]', '', 'g');
-create or replace macro day_number(d) as datediff('day', date '1900-01-01', d)::integer;
-create or replace macro number_in(x) as try_cast(trim(x) as double);
+create or replace temp macro day_number(d) as datediff('day', date '1900-01-01', d)::integer;
+create or replace temp macro number_in(x) as try_cast(trim(x) as double);
 """
 
 
-def clean(db: duckdb.DuckDBPyConnection, given: pa.Table) -> None:
-    """Fill `records` from a table with the columns of `columns.COLUMNS`; `n` is the row's place, from 0."""
+# What a record says, whoever it is: two of one hash say the same.
+SAID = f"hash({', '.join(name for name in COLUMNS if name != 'record_id')})"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was seen of all records together and decides how each is read: is 03/04 in April, and are there event dates."""
+
+    birth_day_first: bool = False
+    event_day_first: bool = False
+    has_event_date: bool = False
+
+
+AS_WRITTEN = Reading()
+
+
+def clean(
+    db: duckdb.DuckDBPyConnection,
+    given: pa.Table,
+    within: Sequence[str] = (),
+    reading: Reading | None = None,
+    known: str | None = None,
+) -> Reading:
+    """Fill `records` from a table with the columns of `columns.COLUMNS`; `n` is the row's place, from 0.
+
+    `scope` is a hash of what is said in the columns `within`: names are oriented among those of one scope. `reading` is
+    how earlier records were read, where these are to be read alike; `known` a table of earlier profiles (scope, f1, l).
+    Returns how these were read.
+    """
     for macro in MACROS.split(";\n"):
         if macro.strip():
             db.execute(macro)
     db.register("given", given)
     blank = ", ".join(f"nullif(trim({name}), '') as {name}" for name in given.column_names if name != "record_id")
-    db.execute(
-        f"create or replace table raw as select (row_number() over ())::bigint - 1 as n, record_id, {blank} from given"
-    )
+    scope = f"hash({', '.join(within)})" if within else "0::ubigint"
+    db.execute(f"""
+        create or replace temp table raw as
+        select (row_number() over ())::bigint - 1 as n, record_id, {scope} as scope, {SAID} as said, {blank} from given
+    """)
     db.unregister("given")
     has = {name for name in given.column_names if given.column(name).null_count < given.num_rows}
+    reading = reading or Reading(_day_first(db, "birth_date"), _day_first(db, "event_date"), "event_date" in has)
     _plain_letters(db, [name for name in LETTERED if name in has])
-    _names(db)
-    _births(db, "event_date" in has)
+    _names(db, known)
+    _births(db, reading)
     _rest(db)
+    return reading
 
 
 def _plain_letters(db: duckdb.DuckDBPyConnection, columns: list[str]) -> None:
@@ -84,27 +118,29 @@ def _plain_letters(db: duckdb.DuckDBPyConnection, columns: list[str]) -> None:
             db.unregister("repairs")
 
 
+_TYPED = "hash(scope, first_name, middle_name, last_name, full_name)"
+
+
 def _words(words: str) -> str:
     return "'^(" + words + ")$'"
 
 
-def _names(db: duckdb.DuckDBPyConnection) -> None:
-    """Make `named`: one row per distinct name as typed, with its parts and whether it stands for nobody."""
+def _names(db: duckdb.DuckDBPyConnection, known: str | None) -> None:
+    """Make `named`: one row per distinct name as typed in a scope, with its parts and whether it stands for nobody."""
     suffix = "|".join(names.SUFFIXES)
     suffix_of = "case " + " ".join(f"when x = '{word}' then '{ours}'" for word, ours in names.SUFFIXES.items()) + " end"
-    db.execute(f"create or replace macro suffix_of(x) as {suffix_of}")
+    db.execute(f"create or replace temp macro suffix_of(x) as {suffix_of}")
     db.execute(
-        f"create or replace macro untitled(x) as regexp_replace(regexp_replace(x, '^({names.TITLES}) (.+)$', '\\2'), ' ({names.DEGREES})$', '')"
+        f"create or replace temp macro untitled(x) as regexp_replace(regexp_replace(x, '^({names.TITLES}) (.+)$', '\\2'), ' ({names.DEGREES})$', '')"
     )
-    db.execute(f"create or replace macro ending(x) as suffix_of(nullif(regexp_extract(x, ' ({suffix})$', 1), ''))")
-    db.execute(f"create or replace macro unended(x) as regexp_replace(x, ' ({suffix})$', '')")
+    db.execute(f"create or replace temp macro ending(x) as suffix_of(nullif(regexp_extract(x, ' ({suffix})$', 1), ''))")
+    db.execute(f"create or replace temp macro unended(x) as regexp_replace(x, ' ({suffix})$', '')")
     db.execute(rf"""
-        create or replace table typed as
-        select hash(first_name, middle_name, last_name, full_name) as h, any_value(first_name) as first_name,
-            any_value(middle_name) as middle_name, any_value(last_name) as last_name, any_value(full_name) as full_name
+        create or replace temp table typed as
+        select {_TYPED} as h, any_value(scope) as scope, any_value(first_name) as first_name, any_value(middle_name) as middle_name, any_value(last_name) as last_name, any_value(full_name) as full_name
         from raw group by h;
         -- Somebody's whole name in one field, whichever.
-        create or replace table split as
+        create or replace temp table split as
         with whole as (
             select *,
                 case
@@ -128,7 +164,7 @@ def _names(db: duckdb.DuckDBPyConnection) -> None:
                 string_split(coalesce(unended(untitled(plain(w))), ''), ' ') as said
             from words
         )
-        select h, coalesce(w, concat_ws(' ', first_name, middle_name, last_name)) as as_typed,
+        select h, scope, coalesce(w, concat_ws(' ', first_name, middle_name, last_name)) as as_typed,
             case
                 when w is null then plain(first_name)
                 when contains(w, ',') and before is not null and after is not null and suffix_of(after) is null then after
@@ -156,9 +192,9 @@ def _names(db: duckdb.DuckDBPyConnection) -> None:
         )
     """)
     db.execute(f"""
-        create or replace table parted as
+        create or replace temp table parted as
         with trimmed as (
-            select h, as_typed, unended(untitled(first)) as first, middle, unended(untitled(last)) as last,
+            select h, scope, as_typed, unended(untitled(first)) as first, middle, unended(untitled(last)) as last,
                 coalesce(whole_suffix, ending(last), ending(first), suffix_of(middle)) as suffix
             from split
         ),
@@ -169,7 +205,7 @@ def _names(db: duckdb.DuckDBPyConnection) -> None:
             -- J. Michael goes by Michael.
             select *, case when len(ft) > 1 and length(ft[1]) = 1 and length(ft[2]) > 1 then 2 else 1 end as calling from given
         )
-        select h, as_typed, suffix,
+        select h, scope, as_typed, suffix,
             nullif(ft[calling], '') as f1,
             nullif(array_to_string(list_filter(ft, lambda x: length(x) > 1), ''), '') as fa,
             coalesce(
@@ -187,32 +223,41 @@ def _names(db: duckdb.DuckDBPyConnection) -> None:
                 as is_nobody
         from chosen
     """)
-    _orient(db)
+    _orient(db, known)
 
 
-def _orient(db: duckdb.DuckDBPyConnection) -> None:
+def _orient(db: duckdb.DuckDBPyConnection, known: str | None) -> None:
     """Make `named` from `parted`: turn round those names whose words are nearly always used the other way.
 
     Which words are first names is learned from the data: how often each was a first and a last name. A word that is
     in the list of short forms counts as if it had been seen as a first name often.
     """
-    known = pa.table({"w": list(names.related()), "as_first": [20.0] * len(names.related())})
-    db.register("known", known)
-    db.execute("""
-        create or replace table seen as
-        select w, sum(as_first) + 1 as as_first, sum(as_last) + 1 as as_last
+    earlier = (
+        f"""union all select scope, f1, count(*)::double, 0.0 from {known} where f1 in (select w from words) group by all
+            union all select scope, l, 0.0, count(*)::double from {known} where l in (select w from words) group by all"""
+        if known
+        else ""
+    )
+    db.register("short_forms", pa.table({"w": list(names.related())}))
+    db.execute(f"""
+        create or replace temp table words as
+        select f1 as w from parted where f1 is not null union select l from parted where l is not null;
+        create or replace temp table seen as
+        select scope, w, sum(as_first) + 1 + case when w in (select w from short_forms) then 20 else 0 end as as_first,
+            sum(as_last) + 1 as as_last
         from (
-            select f1 as w, count(*)::double as as_first, 0.0 as as_last from parted where not is_nobody group by all
-            union all select l, 0.0, count(*)::double from parted where not is_nobody group by all
-            union all select w, as_first, 0.0 from known
-        ) where w is not null group by w;
-        create or replace table named as
+            select scope, f1 as w, count(*)::double as as_first, 0.0 as as_last from parted where not is_nobody group by all
+            union all select scope, l, 0.0, count(*)::double from parted where not is_nobody group by all
+            {earlier}
+        ) where w is not null group by scope, w;
+        create or replace temp table named as
         with weighed as (
             select parted.*,
                 (f.as_last / f.as_first) * (l.as_first / l.as_last) as other_way
-            from parted left join seen as f on f.w = f1 left join seen as l on l.w = l
+            from parted left join seen as f on f.w = f1 and f.scope = parted.scope
+            left join seen as l on l.w = l and l.scope = parted.scope
         )
-        select * exclude (f1, fa, l, lt, other_way),
+        select * exclude (scope, f1, fa, l, lt, other_way),
             case when turned then l else f1 end as f1,
             case when turned then l else fa end as fa,
             case when turned then f1 else l end as l,
@@ -220,7 +265,7 @@ def _orient(db: duckdb.DuckDBPyConnection) -> None:
         from (select *, coalesce(other_way > 50 and len(lt) <= 1 and length(f1) > 1 and length(l) > 1, false) as turned
               from weighed)
     """)
-    db.unregister("known")
+    db.unregister("short_forms")
 
 
 def _date_of(column: str, day_first: bool) -> str:
@@ -253,20 +298,20 @@ def _day_first(db: duckdb.DuckDBPyConnection, column: str) -> bool:
     return bool(row[0] > row[1] or (row[0] == row[1] and dotted and dotted[0]))
 
 
-def _births(db: duckdb.DuckDBPyConnection, has_event_date: bool) -> None:
+def _births(db: duckdb.DuckDBPyConnection, reading: Reading) -> None:
     """Make `births`: the days between which each was born, from a birth date, else an age, a band or a year.
 
     Somebody of 34 on 1 May 2026 was born between 2 May 1991 and 1 May 1992. Without any event date in the data the ages
     are taken for those of one unknown season, and a year is allowed either way.
     """
-    born = _date_of("birth_date", _day_first(db, "birth_date"))
-    held = _date_of("event_date", _day_first(db, "event_date"))
-    slack = 0 if has_event_date else 1
-    unknown_day = "null" if has_event_date else "date '2020-07-01'"
+    born = _date_of("birth_date", reading.birth_day_first)
+    held = _date_of("event_date", reading.event_day_first)
+    slack = 0 if reading.has_event_date else 1
+    unknown_day = "null" if reading.has_event_date else "date '2020-07-01'"
     this_year = datetime.now(UTC).year
     band = r"'([0-9]{1,3}) *(?:-|\x{2013}|to|_) *([0-9]{1,3})'"
     db.execute(rf"""
-        create or replace table births as
+        create or replace temp table births as
         with read as (
             select n, regexp_replace(birth_date, '\.0$', '') as birth_date, {held} as held_on,
                 number_in(age) as age, age_band, number_in(coalesce(birth_year, case when regexp_matches(birth_date, '^[0-9]{{4}}$') then birth_date end)) as birth_year
@@ -326,7 +371,7 @@ def _rest(db: duckdb.DuckDBPyConnection) -> None:
     db.register("states", states)
     db.register("countries", countries)
     db.execute(rf"""
-        create or replace table records as
+        create or replace temp table records as
         with contact as (
             select n,
                 lower(email) as whole_email,
@@ -338,7 +383,7 @@ def _rest(db: duckdb.DuckDBPyConnection) -> None:
                 raw.* exclude (n, email, phone, city, region, country, postcode, gender)
             from raw
         )
-        select contact.n, contact.record_id, named.is_nobody,
+        select contact.n, contact.record_id, contact.scope, contact.said, named.is_nobody,
             named.f1, coalesce(named.fa, named.f1) as fa, named.middle, named.l, named.lt, named.suffix,
             case when regexp_matches(said_gender, '^(f|w|female|woman|women|femme|mujer|frau|femenino|feminin|weiblich|girl)$') then 'f'
                  when regexp_matches(said_gender, '^(m|h|male|man|men|homme|hombre|mann|masculino|masculin|boy|maennlich|mannlich)$') then 'm'
@@ -369,7 +414,7 @@ def _rest(db: duckdb.DuckDBPyConnection) -> None:
                 then hash(event, provider, timing_partner) end as event,
             nullif(ltrim(lower(bib), '0 '), '') as bib
         from contact
-        join named on named.h = hash(contact.first_name, contact.middle_name, contact.last_name, contact.full_name)
+        join named on named.h = {_TYPED}
         left join births on births.n = contact.n
         left join states on states.long = area
         left join countries as lands on lands.spelled = land
@@ -377,5 +422,5 @@ def _rest(db: duckdb.DuckDBPyConnection) -> None:
     """)
     for name in ("states", "countries"):
         db.unregister(name)
-    for name in ("typed", "split", "parted", "named", "births", "seen", "raw"):
+    for name in ("typed", "split", "parted", "named", "births", "words", "seen", "raw"):
         db.execute(f"drop table {name}")

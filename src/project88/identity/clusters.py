@@ -3,6 +3,8 @@
 Two entries of one event are two people; so are a pair that the rules forbid, even when a third links to both. Such a
 group is built again from its strongest link down, and a link that would bring a contradiction in is left out. Where
 a record fits two people who are not one about equally well, it goes to neither: a wrong history is worse than a short one.
+
+What is joined are nodes: a profile within its scope, and across scopes a whole group of the first round.
 """
 
 from __future__ import annotations
@@ -25,58 +27,92 @@ LARGEST = 400
 Array = np.ndarray[Any, Any]
 
 
-def group(left: Array, right: Array, size: int) -> Array:
-    """Return the number of the group of each of `size` nodes that edges connect."""
+def group(left: Array, right: Array, names: Array) -> Array:
+    """Return, for each node, the smallest name of those that edges (places in `names`) connect it with."""
+    size = len(names)
     graph = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(size, size))
-    return np.asarray(connected_components(graph, directed=False)[1])
+    count, labels = connected_components(graph, directed=False)
+    least = np.full(count, np.iinfo(names.dtype).max, names.dtype)
+    np.minimum.at(least, labels, names)
+    return np.asarray(least[labels])
 
 
-def settle(db: duckdb.DuckDBPyConnection, profiles: int, damage: Damage) -> None:
-    """Make `persons` (n, person: a number) and mark in `links` (a, b, bits) which hold (`is_kept`)."""
-    links = db.sql("select a, b, bits from links order by bits desc, a, b").to_arrow_table()
-    left, right = (links.column(name).to_numpy() for name in ("a", "b"))
+def settle(db: duckdb.DuckDBPyConnection, stage: int, damage: Damage) -> None:
+    """Find who is one person among the profiles `around` (p, node), all that links connect with any of them.
+
+    Replaces their rows in `persons` (stage, p, component: all that links connect; g: the person; each the smallest
+    node of it) and in `cuts`, the links that do not hold.
+    """
+    nodes = db.sql("select distinct node from around order by node").to_arrow_table().column("node").to_numpy()
+    links = db.sql(f"""
+        select least(x.node, y.node) as a, greatest(x.node, y.node) as b, max(bits) as bits
+        from links join around as x on x.p = links.a join around as y on y.p = links.b
+        where stage = {stage} and x.node <> y.node group by 1, 2 order by bits desc, 1, 2
+    """).to_arrow_table()
+    left, right = (np.searchsorted(nodes, links.column(name).to_numpy()) for name in ("a", "b"))
     bits = links.column("bits").to_numpy()
-    groups = group(left, right, profiles)
-    kept = np.ones(len(left), bool)
-
-    db.register("grouped", pa.table({"p": np.arange(profiles, dtype=np.int32), "g": groups.astype(np.int32)}))
-    disputed = _disputed(db, damage)
-    if disputed:
-        of_link = groups[left]
-        _resolve(db, disputed, (left, right, bits), np.flatnonzero(np.isin(of_link, list(disputed))), kept)
-        groups = group(left[kept], right[kept], profiles)
-        db.unregister("grouped")
-        db.register("grouped", pa.table({"p": np.arange(profiles, dtype=np.int32), "g": groups.astype(np.int32)}))
-    db.register("judged", pa.table({"a": left, "b": right, "is_kept": kept}))
-    db.execute("""
-        create or replace table kept as select links.* from links join judged using (a, b) where is_kept;
-        create or replace table persons as select p, g from grouped;
+    components = group(left, right, nodes)
+    groups, kept = components, np.ones(len(left), bool)
+    _show(db, nodes, components, groups)
+    # A group too large to be looked into is first broken down by what is known of it.
+    while disputed := _disputed(db, damage, stage):
+        which = np.flatnonzero(kept & np.isin(groups[left], list(disputed)))
+        before = int(kept.sum())
+        _resolve(db, disputed, (nodes[left], nodes[right], bits), which, kept)
+        if int(kept.sum()) == before:
+            break
+        groups = group(left[kept], right[kept], nodes)
+        _show(db, nodes, components, groups)
+    out = ~kept
+    db.register("cut", pa.table({"x": nodes[left[out]], "y": nodes[right[out]]}))
+    db.execute(f"""
+        delete from persons where stage = {stage} and p in (select p from around);
+        insert into persons select {stage}, p, component, g from grouped order by p;
+        delete from cuts where stage = {stage} and (a in (select p from around) or b in (select p from around));
+        insert into cuts
+        select stage, a, b from links join around as x on x.p = a join around as y on y.p = b
+        join cut on least(x.node, y.node) = cut.x and greatest(x.node, y.node) = cut.y where stage = {stage};
+        drop table grouped
     """)
-    db.unregister("grouped")
-    db.unregister("judged")
+    db.unregister("cut")
 
 
-def _disputed(db: duckdb.DuckDBPyConnection, damage: Damage) -> set[int]:
+def _show(db: duckdb.DuckDBPyConnection, nodes: Array, components: Array, groups: Array) -> None:
+    db.register("labels", pa.table({"node": nodes, "component": components, "g": groups}))
+    db.execute(
+        "create or replace temp table grouped as select p, node, component, g from around join labels using (node)"
+    )
+    db.unregister("labels")
+
+
+def _disputed(db: duckdb.DuckDBPyConnection, damage: Damage, stage: int) -> set[int]:
     """Return the groups that hold two entries of one event, or a pair that must not be one person."""
     db.execute(f"""
-        create or replace temp table sized as
-        select g, count(*) as size from grouped group by g having count(*) > 1;
+        create or replace temp table joined as
+        select g, count(*) as size from grouped group by g having count(distinct node) > 1;
         create or replace temp table clashes as
         select distinct g from (
-            select g from members join grouped using (p) semi join sized using (g)
+            select g from entries join grouped using (p) semi join joined using (g)
             where event is not null group by g, event
             -- The same bib twice is one entry told twice.
-            having count(distinct coalesce(bib, 'row ' || n)) > 1
+            having count(distinct coalesce(bib, 'row ' || record_id)) > 1 and count(distinct node) > 1
         );
+        -- Where all are called the same and may be born on one day there is nothing to contradict.
+        create or replace temp table varied as
+        select g from grouped join rated using (p) semi join (from joined where size between 3 and {LARGEST}) as several using (g)
+        group by g having count(distinct f1) <> 1 or count(f1) < count(*) or count(distinct l) <> 1 or count(l) < count(*)
+            or count(distinct suffix) > 1 or count(distinct middle) > 1 or max(lo) > min(hi)
+            or count(*) filter (lo is null and dob_digits is not null) > 0;
         create or replace temp table inside as
-        select x.p as a, y.p as b, x.g from grouped as x join grouped as y on x.g = y.g and x.p < y.p
-        join sized on sized.g = x.g where size between 3 and {LARGEST};
+        select x.p as a, y.p as b, x.g, x.node as x, y.node as y
+        from grouped as x join grouped as y on x.g = y.g and x.p < y.p and x.node <> y.node semi join varied on varied.g = x.g;
         create or replace temp table opposed as
-        select a, b, g from (select a, b, vetoed, middle_name, birth from ({levels("inside", damage=damage)})) join inside using (a, b)
+        select distinct x as a, y as b, g
+        from (select a, b, vetoed, middle_name, birth from ({levels("inside", "", damage, stage == 1)})) join inside using (a, b)
         where vetoed or (middle_name = 0 and coalesce(birth < 5, true));
     """)
     rows = db.execute(f"""
-        select g from clashes union select g from opposed union select g from sized where size > {LARGEST}
+        select g from clashes union select g from opposed union select g from joined where size > {LARGEST}
     """).fetchall()
     return {int(g) for (g,) in rows}
 
@@ -92,11 +128,14 @@ def _resolve(
         against[a].add(b)
         against[b].add(a)
     events: dict[int, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for p, event, entry in db.execute("""
-        select p, event, coalesce(bib, 'row ' || n) from members join grouped using (p) semi join disputes using (g)
-        where event is not null order by all
+    for node, event, entry in db.execute("""
+        select node, event, coalesce(bib, 'row ' || record_id)
+        from entries join grouped using (p) semi join disputes using (g) where event is not null order by all
     """).fetchall():
-        events[p][event].add(entry)
+        events[node][event].add(entry)
+    size: dict[int, int] = dict(
+        db.execute("select node, count(*) from grouped semi join disputes using (g) group by node").fetchall()
+    )
     db.unregister("disputes")
 
     home: dict[int, int] = {}
@@ -132,7 +171,7 @@ def _resolve(
         one, two = home[a], home[b]
         if one == two:
             continue
-        if a in torn or b in torn or clash(one, two) or len(holds[one]) + len(holds[two]) > LARGEST:
+        if a in torn or b in torn or clash(one, two) or size[one] + size[two] > LARGEST:
             kept[i] = False
             continue
         if len(holds[one]) < len(holds[two]):
@@ -140,6 +179,7 @@ def _resolve(
         for p in holds[two]:
             home[p] = one
         holds[one] |= holds.pop(two)
+        size[one] += size.pop(two)
         foes[one] |= foes.pop(two)
         for event, entries in seen.pop(two).items():
             seen[one].setdefault(event, set()).update(entries)

@@ -167,8 +167,12 @@ class Damage:
 SOUND = Damage()
 
 
-def levels(pairs: str, extra: str = "", damage: Damage = SOUND) -> str:
-    """Return a select of the levels of `pairs` (a, b): the fields' names, gender, vetoed, and `extra` columns."""
+def levels(pairs: str, extra: str = "", damage: Damage = SOUND, across: bool = False) -> str:
+    """Return a select of the levels of `pairs` (a, b): the fields' names, gender, vetoed, and `extra` columns.
+
+    `across`: with the chances of values over all scopes.
+    """
+    rated = "rated_across" if across else "rated"
     made = ", ".join(f"({field.sql})::tinyint as {field.name}" for field in FIELDS)
     vetoed = _VETOED.format(
         names_damaged=str(damage.first_names).lower(), births_damaged=str(damage.birth_dates).lower()
@@ -176,5 +180,5 @@ def levels(pairs: str, extra: str = "", damage: Damage = SOUND) -> str:
     return f"""
         select a.p as a, b.p as b, {made}, ({GENDER})::tinyint as gender,
             coalesce({vetoed}, false) as vetoed, coalesce({CORROBORATED}, false) as corroborated {extra}
-        from {pairs} as pairs join rated as a on a.p = pairs.a join rated as b on b.p = pairs.b
+        from {pairs} as pairs join {rated} as a on a.p = pairs.a join {rated} as b on b.p = pairs.b
     """

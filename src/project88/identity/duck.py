@@ -8,18 +8,16 @@ from typing import Any
 
 import duckdb
 
-# Below so many records the work fits into memory without a file beside it.
-SMALL = 300_000
 
-
-def connect(folder: str, rows: int, memory: str, threads: int | None) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB of its own, in memory while the records are few; it spills into `folder`."""
-    db = duckdb.connect(":memory:" if rows < SMALL else str(Path(folder) / "link.duckdb"))
-    quoted = folder.replace("'", "''")
+def connect(file: Path, memory: str, threads: int | None, *, in_memory: bool = False) -> duckdb.DuckDBPyConnection:
+    """Return DuckDB's own file, or what needs none; it spills into the folder of the file."""
+    db = duckdb.connect(":memory:" if in_memory else str(file))
+    spill = str(file.with_name("spill")).replace("'", "''")
     db.execute(f"set memory_limit = '{memory}'")
     db.execute(f"set threads = {threads or max(1, min(os.cpu_count() or 1, 8))}")
-    db.execute(f"set temp_directory = '{quoted}'")
+    db.execute(f"set temp_directory = '{spill}'")
     db.execute("set preserve_insertion_order = false")
+    db.execute("set enable_progress_bar = false")
     return db
 
 

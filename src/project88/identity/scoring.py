@@ -9,14 +9,17 @@ without any duplicate learn nothing wrong, and a field that is never filled play
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
+from project88.errors import ActionNeeded
 from project88.identity import duck
+from project88.identity.cleaning import AS_WRITTEN, Reading
 from project88.identity.comparing import FIELDS, GENERATION, NAMES, SOUND, Damage, levels
 
 # How many pairs the priors stand for.
@@ -30,24 +33,45 @@ LEAST_UNLIKE, MORE_THAN_TWINS = 200, 0.06
 LEAST_APART, MORE_THAN_KIN = 50, 0.02
 # Gender follows from a first name, so its agreement says nothing new and its disagreement is mostly a slip.
 GENDER_DISAGREES = -5.0
+# Profiles of several entries.
+COPIED = "(select p from entries where p is not null group by p having count(*) > 1)"
 Array = np.ndarray[Any, Any]
 
 
 @dataclass
 class Parameters:
-    """What was learned: per field the share of each level among pairs of one person and of two, and the odds of a pair."""
+    """What was learned: per field the share of each level among pairs of one person and of two, and how many pairs of
+    one person there are per profile; and how the records were read.
+    """
 
     same: dict[str, list[float]]
     other: dict[str, list[float]]
-    prior: float
+    matches: float
     rounds: int = 0
     pairs: int = 0
     profiles: int = 0
     damage: Damage = SOUND
+    reading: Reading = AS_WRITTEN
 
     def weight(self, name: str, level: int) -> float:
         """Return the bits that a level adds."""
         return math.log2(self.same[name][level] / self.other[name][level])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as JSON can say it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Parameters:
+        """Return what `to_dict` told. Raises ActionNeeded where that was said by a linkage with other fields."""
+        try:
+            found = cls(**{**told, "damage": Damage(**told["damage"]), "reading": Reading(**told["reading"])})
+            fits = all(len(found.same[one.name]) == len(found.other[one.name]) == len(one.same) for one in FIELDS)
+        except (KeyError, TypeError):
+            fits = False
+        if not fits:
+            raise ActionNeeded("these parameters are another version's; leave them out, and they are learned again")
+        return found
 
 
 def learn(db: duckdb.DuckDBPyConnection, profiles: int, pairs: int) -> Parameters:
@@ -65,12 +89,15 @@ def learn(db: duckdb.DuckDBPyConnection, profiles: int, pairs: int) -> Parameter
         db, f"select {names}, count(*) as c from ({levels(sample, damage=damage)}) where not vetoed group by all"
     )
     # Copies are one more pair of that profile, however many: who runs every week is one person.
-    copies = "(select p as a, p as b from rated where copies > 1)"
+    copies = f"(select p as a, p as b from {COPIED})"
     alike = _patterns(db, f"select {names}, count(*) as c from ({levels(copies)}) where not vetoed group by all")
     seen[1][:] *= every
     levels_seen = np.concatenate([seen[0], alike[0]])
     counts = np.concatenate([seen[1], alike[1]])
-    found = _maximise(levels_seen, counts, drawn, profiles)
+    (every_pair,) = duck.row(
+        db, "select sum(held * (held - 1) / 2)::double from (select count(*) as held from rated group by scope)"
+    )
+    found = _maximise(levels_seen, counts, drawn, profiles, every_pair)
     found.damage = damage
     return found
 
@@ -103,7 +130,7 @@ def damage_of(db: duckdb.DuckDBPyConnection, profiles: int) -> Damage:
         create or replace temp table known_by as
         select p from (select a as p from households where first_name >= 3 and birth = 6
             union all select b from households where first_name >= 3 and birth = 6
-            union all select p from rated where copies > 1) group by p;
+            union all select p from {COPIED}) group by p;
         create or replace temp table unlike as select a, b, gender from households where first_name = 0 and birth = 6
     """)
     unlike, same_day, of_both_genders, under_each_name = duck.row(
@@ -118,7 +145,7 @@ def damage_of(db: duckdb.DuckDBPyConnection, profiles: int) -> Damage:
         db,
         """
         select count(*) from (
-            select distinct a, b from unlike join members as x on x.p = a join members as y on y.p = b and x.event = y.event
+            select distinct a, b from unlike join entries as x on x.p = a join entries as y on y.p = b and x.event = y.event
         )
     """,
     )
@@ -146,10 +173,12 @@ def _patterns(db: duckdb.DuckDBPyConnection, query: str) -> tuple[Array, Array]:
     return np.stack(columns, axis=1) if columns else np.zeros((0, 0), np.int64), counts
 
 
-def _maximise(seen: Array, counts: Array, drawn: tuple[Array, Array], profiles: int) -> Parameters:
+def _maximise(
+    seen: Array, counts: Array, drawn: tuple[Array, Array], profiles: int, every_pair: float | None
+) -> Parameters:
     same = [np.array(one.same) for one in FIELDS]
     other = [np.array(one.other) for one in FIELDS]
-    every_pair = max(1.0, profiles * (profiles - 1) / 2)
+    every_pair = max(1.0, every_pair or 0.0)
     matches = 0.1 * profiles + 1.0
     weights = np.zeros(len(counts))
     rounds = 0
@@ -165,12 +194,10 @@ def _maximise(seen: Array, counts: Array, drawn: tuple[Array, Array], profiles: 
         before, matches = matches, float(found.sum()) + 1.0
         if abs(matches - before) < 1e-5 * matches:
             break
-    population = profiles + UNSEEN
-    prior = min(0.01, (matches + 0.1 * UNSEEN) / (population * (population - 1) / 2))
     return Parameters(
         {one.name: [float(x) for x in same[n]] for n, one in enumerate(FIELDS)},
         {one.name: [float(x) for x in other[n]] for n, one in enumerate(FIELDS)},
-        math.log2(prior / (1 - prior)), rounds, int(counts.sum()), profiles,
+        matches / max(profiles, 1), rounds, int(counts.sum()), profiles,
     )  # fmt: skip
 
 
@@ -237,7 +264,10 @@ def score_sql(found: Parameters) -> str:
         cases("member_id", {2: rarely("member_id", 2, commoner("c_member"))}),
         f"(case when gender = 0 then {GENDER_DISAGREES} else 0 end)",
     ]  # fmt: skip
-    return f"{found.prior:.6f} + " + " + ".join(parts)
+    # The odds that two of so many are one person, before anything is known of them.
+    among = "greatest(a.c_among, b.c_among)::double"
+    prior = f"least(0.01, ({found.matches:.9f} * {among} + {0.1 * UNSEEN}) * 2 / (({among} + {UNSEEN}) * ({among} + {UNSEEN - 1})))"
+    return f"log2({prior} / (1 - {prior})) + " + " + ".join(parts)
 
 
 def bits_of(probability: float) -> float:
