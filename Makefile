@@ -29,8 +29,9 @@ bench: setup .venv-bench/ready ## measure loading against the stock loader, dlt 
 bench-full: setup ## measure a full season: load, build, gate, publish (half an hour, 60 GB of disk)
 	@.venv/bin/python -m benchmarks.full
 
-bench-identity: setup .venv-bench/ready ## measure how often the linkage of people is right, beside other tools (half an hour)
+bench-identity: setup .venv-bench/ready ## measure how often the linkage of people is right, beside other tools, and how it grows (an hour)
 	@.venv/bin/python -m benchmarks.identity
+	@.venv/bin/python -m benchmarks.identity --scale
 
 clean: ## remove local state: servers, database, logs, environments
 	@scripts/clean

@@ -1,6 +1,7 @@
 """How often the linkage is right: FEBRL 1 to 4, the sandbox's season, Boston; beside other ways, on the same records.
 
 `make bench-identity`, or `python -m benchmarks.identity --sets febrl4 --ways project88`. Nothing is set per data set.
+`--scale` measures time and memory instead, on invented people (`identity_people`), at each size given.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from rich.console import Console
 
+from benchmarks import identity_scale
+from benchmarks.measure import MEGABYTE
 from benchmarks.report import machine, replace_section, show, terminal
 from project88 import identity, settings
 
@@ -343,6 +346,34 @@ def report(known: list[list[str]], plain: list[list[str]], write: bool, quiet: b
         replace_section("identity", "\n\n".join([machine(("duckdb",)), *tables]))
 
 
+def scaled(sizes: list[int], write: bool) -> int:
+    """Link as many invented entries as each size says, then add a thousand; print what that took."""
+    columns = ["entries", "s", "CPU s", "peak MB", "file MB", "precision", "recall", "of all: precision", "recall",
+               "1,000 added: s", "CPU s", "peak MB", "told of"]  # fmt: skip
+    rows, slow = [], []
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="p88-identity-") as folder:
+            made, added, found = identity_scale.measure(Path(folder) / "scale", size)
+        rows.append([
+            f"{size:,}", f"{made.seconds:,.0f}", f"{made.cpu:,.0f}", f"{made.peak / MEGABYTE:,.0f}", f"{made.told['file'] / MEGABYTE:,.0f}",
+            *(f"{one:.4f}" for one in found.values()),
+            f"{added.seconds:,.1f}", f"{added.cpu:,.1f}", f"{added.peak / MEGABYTE:,.0f}", f"{added.told['touched']:,}",
+        ])  # fmt: skip
+        print(f"{size:,}: {rows[-1]}", file=sys.stderr, flush=True)
+        slow += [
+            f"{size:,} entries: {what} {took:,.0f}, needed is {most:,.0f}"
+            for what, took, most in (
+                ("seconds", made.seconds, 1_200), ("megabytes", made.peak / 1e6, 8_000), ("seconds for 1,000", added.seconds, 20),
+            ) if took > most
+        ]  # fmt: skip
+    table = show(terminal(), "Growing: linked within 13 timing partners and across them", columns, rows)
+    if write:
+        replace_section("identity-scale", f"{machine(('duckdb',))}\n\n{table}")
+    for one in slow:
+        print(one, file=sys.stderr)
+    return 1 if slow else 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, and write to the README where asked to; 1 where something needed is not reached."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.identity", description=(__doc__ or "").split("\n")[0])
@@ -350,8 +381,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--sets", nargs="+", choices=every, default=every)
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--size", default="small", help="of the sandbox's season")
+    parser.add_argument(
+        "--scale", nargs="*", type=int, metavar="ENTRIES", help="time and memory at these sizes, instead"
+    )
     parser.add_argument("--write", action="store_true", help="write the section in README.md")
     given = parser.parse_args(arguments)
+    if given.scale is not None:
+        return scaled(given.scale or list(identity_scale.SIZES), given.write)
 
     known, plain, missed = [], [], []
     with tempfile.TemporaryDirectory(prefix="p88-identity-") as name:

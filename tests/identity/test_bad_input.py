@@ -88,6 +88,32 @@ def test_no_column_the_linkage_knows() -> None:
     assert together(linked) == 2
 
 
+def test_records_that_say_nothing_among_others_are_each_a_person_of_their_own() -> None:
+    blank = [
+        {"record_id": str(n), "first_name": said, "last_name": "", "birth_date": None}
+        for n, said in enumerate(("", " ", "?", "-"))
+    ]
+    only_a_town = [{"record_id": str(n), "city": "Beacon"} for n in (4, 5)]
+
+    linked = identity.link([*blank, *only_a_town, *strangers(60)])
+
+    assert persons_of(linked, [str(n) for n in range(6)]) == [str(n) for n in range(6)]
+
+
+def test_bytes_of_mixed_encodings_in_one_column() -> None:
+    spelled = ["José".encode(), "José".encode("cp1252"), "JosÃ©".encode(), b"Jose\xff\x81"]
+    table = pa.table(
+        {
+            "record_id": [str(n) for n in range(4)],
+            "first_name": pa.array(spelled, pa.binary()),
+            "last_name": ["Ibáñez"] * 4,
+            "birth_date": ["1990-04-07"] * 4,
+        }
+    )
+
+    assert persons_of(identity.link(table), ["0", "1", "2"]) == ["0", "0", "0"]
+
+
 def test_columns_that_hold_nothing() -> None:
     people = strangers(20)
     table = pa.Table.from_pylist(people)
@@ -145,6 +171,21 @@ def test_types_of_all_kinds() -> None:
 def test_a_million_identical_names_are_nobody_in_particular() -> None:
     count = 1_000_000
     table = pa.table({"record_id": pa.array(range(count)), "full_name": pa.array(["Ada Quillfeather"] * count)})
+
+    assert together(identity.link(table)) == count
+
+
+def test_many_identical_names_in_one_town_with_an_address_each_make_no_crowd() -> None:
+    count = 3_000
+    table = pa.table(
+        {
+            "record_id": [str(n) for n in range(count)],
+            "full_name": ["Ada Quillfeather"] * count,
+            "city": ["Beacon"] * count,
+            # One letter apart, as mistyped ones are.
+            "email": [f"runner{n}@example.org" for n in range(count)],
+        }
+    )
 
     assert together(identity.link(table)) == count
 

@@ -193,6 +193,28 @@ def test_what_is_erased_is_not_in_the_file(base: identity.Base) -> None:
     assert [one.name for one in file.parent.iterdir() if b"quillfeather" in one.read_bytes()] == []
 
 
+def test_an_id_that_is_there_twice_changes_nothing(base: identity.Base) -> None:
+    before = base.found().groups
+
+    with pytest.raises(ActionNeeded, match="record_id is not unique: ada"):
+        base.add(told([{"record_id": "ada", **ADA}, {"record_id": "ada", **ADA}]))
+
+    assert base.found().groups.equals(before)
+
+
+def test_a_base_of_nothing_can_be_added_to(tmp_path: Path) -> None:
+    nothing = pa.table({name: pa.array([], pa.string()) for name in ("record_id", *ADA, "timing_partner")})
+
+    with identity.Base.make(tmp_path, nothing, within=("timing_partner",)) as base:
+        assert base.add(nothing).groups.num_rows == 0
+        # Without a partner: those are a scope of their own.
+        records = [("1", None), ("2", None), ("3", "7"), ("4", "7")]
+        found = base.add(told([{"record_id": one, "timing_partner": partner, **ADA} for one, partner in records]))
+
+    assert groups_of(found.groups) == {"1": "1", "2": "1", "3": "3", "4": "3"}
+    assert groups_of(found.groups, "wide_group") == dict.fromkeys("1234", "1")
+
+
 # -- scopes --------------------------------------------------------------------------------------------------------
 
 
@@ -208,6 +230,38 @@ def test_each_scope_is_linked_as_if_it_were_alone(season: pa.Table, tmp_path: Pa
         expected = groups_of(alone, "person_id")
         assert pairs_of({one: groups_of(found.groups)[one] for one in expected}) == pairs_of(expected)
         assert [confidence[one] for one in expected] == alone.column("confidence").to_pylist()
+
+
+def test_what_others_add_changes_nothing_of_a_scope(season: pa.Table, tmp_path: Path) -> None:
+    partners = season.column("timing_partner").to_pylist()
+    mine, others = (season.filter([(one == "1") is is_mine for one in partners]) for is_mine in (True, False))
+    theobald = {"first_name": "Theobald", "last_name": "Grimsdyke", "city": "Beacon"}
+
+    def with_him(table: pa.Table, *told_of: tuple[str, int, str]) -> pa.Table:
+        """Add entries: record_id, age, day."""
+        him = [
+            {**theobald, "record_id": one, "timing_partner": one[0], "age": str(age), "event_date": day}
+            for one, age, day in told_of
+        ]
+        return pa.concat_tables([table, pa.Table.from_pylist(him)], promote_options="default")
+
+    with identity.Base.make(
+        tmp_path,
+        with_him(mine.slice(0, 300), ("1/a", 40, "2024-05-04"), ("1/b", 41, "2025-05-03")),
+        within=("timing_partner",),
+    ) as base:
+        # A namesake, who makes the name less rare. As he is not like the two, their link waits for its next look.
+        base.add(with_him(mine.slice(300), ("1/c", 75, "2025-05-03")))
+        before = base.found().groups
+        base.add(with_him(others, ("2/a", 40, "2024-06-04")))
+        after = base.found().groups
+
+    is_mine = [one.startswith("1/") for one in after.column("record_id").to_pylist()]
+    seen = ["record_id", "group", "confidence"]
+    assert after.filter(is_mine).select(seen).equals(before.select(seen))
+    assert groups_of(after)["1/b"] == "1/a"
+    met = {group for one, group in groups_of(after, "wide_group").items() if not one.startswith("1/")}
+    assert len([one for one in met if one.startswith("1/")]) > 20
 
 
 def test_across_scopes_whole_groups_are_joined(season: pa.Table, at_once: identity.Linked, tmp_path: Path) -> None:
@@ -301,6 +355,22 @@ def test_nothing_kept_another_version_and_damage_are_told_with_the_way_out(base:
 
     with identity.Base.make(base.folder, strangers(60)) as again:
         assert again.records == len(strangers(60))
+
+
+def test_what_an_ended_process_left_is_no_part_of_a_new_base(base: identity.Base) -> None:
+    assert base.folder
+    base.close()
+    code = (
+        f"import os; from project88.identity import Base; base = Base.open({str(base.folder)!r})\n"
+        f"base.add([{{'record_id': 'ada', **{ADA!r}}}]); os._exit(7)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 7
+    assert (base.folder / "identity.duckdb.wal").exists()
+    (base.folder / ".making-before").mkdir()
+
+    with identity.Base.make(base.folder, strangers(30)) as again:
+        assert again.records == len(strangers(30))
+        assert [one.name for one in base.folder.iterdir() if one.name.startswith(".making")] == []
 
 
 def test_a_file_that_another_process_has_open_is_told(base: identity.Base) -> None:

@@ -11,10 +11,11 @@ scopes are joined, whole. The parameters are learned of all records together, an
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,9 @@ class Base:
             raise ActionNeeded(
                 f"{', '.join(unknown)}: not a column the linkage knows; it knows {', '.join(columns.COLUMNS)}"
             )
+        # Of a process that was ended while it made one. Only one makes at a time.
+        for left in folder.glob(".making-*"):
+            shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as part:
             made = Path(part) / FILE
             base = cls(duck.connect(made, memory, threads))
@@ -133,6 +137,12 @@ class Base:
                 base._db.execute("checkpoint")
             finally:
                 base._db.close()
+            log = folder / f"{FILE}.wal"
+            if log.exists():
+                # Of a process that was ended: the log must not meet the new file. What it says goes into the old one.
+                with contextlib.suppress(duckdb.Error):
+                    duckdb.connect(str(folder / FILE)).close()
+                log.unlink(missing_ok=True)
             made.replace(folder / FILE)
         return cls.open(folder, memory=memory, threads=threads)
 
@@ -181,7 +191,8 @@ class Base:
         """
         given = columns.standard(records)
         with self._whole():
-            return self._take(given, lambda _: None, self.parameters)
+            self._take(given, lambda _: None, self.parameters)
+            return self._touched()
 
     def remove(self, record_ids: Iterable[str], *, erase: bool = False) -> Found:
         """Take records out and return what may have changed; those that are not there are passed over.
@@ -192,7 +203,8 @@ class Base:
         with self._whole():
             self._db.execute("create or replace temp table mentioned as select distinct record_id from ids")
             self._leave()
-            found = self._settle()
+            self._settle()
+            found = self._touched()
         self._db.unregister("ids")
         if erase:
             self._write_anew()
@@ -229,12 +241,12 @@ class Base:
         threshold: float | None,
         seed: int,
         say: Say,
-    ) -> Found:
+    ) -> None:
         """Link the first records, in an empty database."""
         self.within, self.threshold, self.seed = tuple(within), threshold, seed
         self._db.execute(TABLES)
         self._prepare()
-        return self._take(given, say, parameters, is_first=True)
+        self._take(given, say, parameters, is_first=True)
 
     def _prepare(self) -> None:
         self._db.execute("create or replace temp macro sure(bits) as 1 / (1 + pow(2, -least(bits, 60)))")
@@ -260,7 +272,7 @@ class Base:
         self.parameters = scoring.Parameters.from_dict(told["parameters"])
         self._prepare()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _whole(self) -> Iterator[None]:
         self._db.execute("begin")
         try:
@@ -290,7 +302,7 @@ class Base:
 
     # -- the steps -------------------------------------------------------------------------------------------------
 
-    def _take(self, given: pa.Table, say: Say, parameters: scoring.Parameters | None, is_first: bool = False) -> Found:
+    def _take(self, given: pa.Table, say: Say, parameters: scoring.Parameters | None, is_first: bool = False) -> None:
         """Link `given`, and replace what had the same ids; the parameters are learned where there are none."""
         db, scoped = self._db, bool(self.within)
         first = int(duck.row(db, "select coalesce(max(p), -1) + 1 from rated")[0])
@@ -300,6 +312,12 @@ class Base:
                 f"from given where not exists (from entries where entries.record_id = given.record_id and said = {cleaning.SAID})"
             ).to_arrow_table()
             db.unregister("given")
+        if not is_first and not given.num_rows:
+            db.execute("""
+                create or replace temp table mentioned (record_id varchar);
+                create or replace temp table around (p integer)
+            """)
+            return
         say(f"{given.num_rows:,} records: reading names, dates and places")
         reading = cleaning.clean(
             db, given, self.within, parameters.reading if parameters else None, None if is_first else KNOWN
@@ -321,12 +339,12 @@ class Base:
             self._score(stage)
             db.execute("drop table pairs")
         say("linking")
-        return self._settle(is_first=is_first)
+        self._settle(is_first=is_first)
 
     def _leave(self) -> None:
         """Delete the entries `mentioned`; `start` has their profiles."""
         self._db.execute("""
-            create or replace temp table alike (p integer);
+            create or replace temp table alike (stage tinyint, p integer);
             create or replace temp table start as
             select distinct p from entries where p is not null and record_id in (select record_id from mentioned);
             delete from entries where record_id in (select record_id from mentioned)
@@ -358,17 +376,17 @@ class Base:
             ) group by p;
             delete from doubts where stage = {stage} and p in (select p from doubting);
             insert into doubts select {stage}, p, bits from doubting;
-            insert into alike select a from scored union select b from scored;
+            insert into alike select {stage}, a from scored union select {stage}, b from scored;
             drop table scored;
             drop table doubting
         """)
 
-    def _settle(self, *, is_first: bool = False) -> Found:
+    def _settle(self, *, is_first: bool = False) -> None:
         """Group again what hangs together with `start` (who was left), `mentioned` (who came) and `alike` (whom they met)."""
         db = self._db
         db.execute("""
             create or replace temp table began as
-            select p from start union select p from alike
+            select p from start union select p from alike where stage = 0
             union select p from entries where p is not null and record_id in (select record_id from mentioned);
             create or replace temp table orphans as
             select p from began where p not in (select p from entries where p is not null);
@@ -389,7 +407,8 @@ class Base:
             create or replace temp table far as
             select p from persons where stage = 1 and component in (
                 select component from hanging where stage = 1
-                union select component from persons where stage = 1 and p in (select p from near)
+                union select component from persons where stage = 1
+                    and (p in (select p from near) or p in (select p from alike where stage = 1))
             ) union select p from near
         """)
         if not is_first:
@@ -402,15 +421,14 @@ class Base:
                 "create or replace temp table around as select p, g as node from far join persons using (p) where stage = 0"
             )
             clusters.settle(db, 1, self.parameters.damage)
-        db.execute("create or replace temp table asked as select p from around")
-        return self._answer("record_id in (select record_id from mentioned)")
 
     def _renew(self) -> None:
         """Score again the links of the groups that are touched: a name that two more bear now is worth less to all of them.
 
-        Without that, of two links of a record the one that came first would weigh more.
+        Without that, of two links of a record the one that came first would weigh more. In a scope that nothing was
+        added to, nothing is scored again but the links across: when its links change must not tell of others either.
         """
-        profiles.renew(self._db, "far", bool(self.within))
+        profiles.renew(self._db, bool(self.within))
         for stage, which in enumerate(("near", "far")[: 1 + bool(self.within)]):
             self._db.execute(f"""
                 create or replace temp table pairs as
@@ -428,6 +446,10 @@ class Base:
             select a, bits::float, not vetoed and corroborated and bits >= {self._limit}
             from ({levels(copies, f", {scoring.score_sql(self.parameters)} as bits")})
         """)
+
+    def _touched(self) -> Found:
+        self._db.execute("create or replace temp table asked as select p from around")
+        return self._answer("record_id in (select record_id from mentioned)")
 
     def _answer(self, nameless: str) -> Found:
         return Found(answers.groups(self._db, nameless, bool(self.within)), answers.links(self._db))

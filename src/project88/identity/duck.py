@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ def connect(file: Path, memory: str, threads: int | None, *, in_memory: bool = F
     """Return DuckDB's own file, or what needs none; it spills into the folder of the file."""
     db = duckdb.connect(":memory:" if in_memory else str(file))
     spill = str(file.with_name("spill")).replace("'", "''")
+    # Of a process that was ended; the file is ours alone by now.
+    shutil.rmtree(file.with_name("spill"), ignore_errors=True)
     db.execute(f"set memory_limit = '{memory}'")
     db.execute(f"set threads = {threads or max(1, min(os.cpu_count() or 1, 8))}")
     db.execute(f"set temp_directory = '{spill}'")

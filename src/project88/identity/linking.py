@@ -53,7 +53,8 @@ def link(
         db = duck.connect(Path(folder) / FILE, memory, threads, in_memory=given.num_rows < SMALL)
         try:
             base = Base(db)
-            found = base.link(given, parameters, (), threshold, seed, say or (lambda _: None))
+            base.link(given, parameters, (), threshold, seed, say or (lambda _: None))
+            found = base.found()
             db.register("given", given.select(["record_id"]))
             db.register("found", found.groups)
             persons = db.sql("""

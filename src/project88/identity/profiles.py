@@ -68,7 +68,8 @@ def take(db: duckdb.DuckDBPyConnection, seed: int, first: int) -> int:
         select p, contents.*, short_forms.formal,
             coalesce(short_forms.roots, [f1]) as roots, folded(fa) as ff, folded(l) as lf,
             case when length(middle) > 0 then middle[1] end as middle_initial,
-            hash(coalesce(short_forms.roots[-1], f1), l, (coalesce(lo + hi, 0) / 730.5)::integer) as someone
+            -- Of one name and no age, those with an e-mail or a phone of their own are people of their own.
+            hash(coalesce(short_forms.roots[-1], f1), l, coalesce(({YEAR})::varchar, email, phone, '')) as someone
         from contents join numbered using (h) left join short_forms on w = f1;
         insert into entries
         select record_id, known.p, said, event, bib
@@ -112,17 +113,23 @@ def rate(db: duckdb.DuckDBPyConnection, scoped: bool) -> None:
     db.execute("drop view everybody; drop table rating; drop table newer")
 
 
-def renew(db: duckdb.DuckDBPyConnection, which: str, scoped: bool) -> None:
-    """Count again how common the values are that the profiles of the table `which` (p) have."""
-    content = [name for name, *_ in db.execute("describe rated").fetchall()]
-    content = [name for name in content if name not in CHANCES and name.removeprefix("w_") not in CHANCES]
+def renew(db: duckdb.DuckDBPyConnection, scoped: bool) -> None:
+    """Count again how common the values are that the profiles `near` have; of those `far`, over all scopes."""
+    every = [name for name, *_ in db.execute("describe rated").fetchall()]
     ours = {theirs: name for name, theirs in RENAMED.items()}
+    content = [name for name in every if name.removeprefix("w_") not in CHANCES]
     listed = ", ".join(f"{name} as {ours[name]}" if name in ours else name for name in content)
     db.execute(f"""
-        create or replace temp table newer as select {listed} from rated where p in (select p from {which});
-        delete from rated where p in (select p from {which})
+        create or replace temp table newer as select {listed} from rated where p in (select p from far);
+        create or replace temp table before as
+        select p, {", ".join(CHANCES)} from rated where p in (select p from far) and p not in (select p from near);
+        delete from rated where p in (select p from far)
     """)
     rate(db, scoped)
+    db.execute(f"""
+        update rated set {", ".join(f"{name} = before.{name}" for name in CHANCES)} from before where rated.p = before.p;
+        drop table before
+    """)
 
 
 def _chances(db: duckdb.DuckDBPyConnection, scope: str, is_first: bool) -> None:
