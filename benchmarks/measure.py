@@ -19,9 +19,6 @@ from project88.db import embedded
 MEGABYTE = 1 << 20
 OURS, POSTGRES, PAGES, IN_MEMORY = "ours", "Postgres", "page server", "files in memory"
 
-# Looking takes one part in so many of a core.
-LOOK_AT_MOST = 100
-
 Processes = Callable[[], list[psutil.Process]]
 
 
@@ -92,9 +89,10 @@ def groups(pages: int) -> dict[str, Processes]:
 
 
 @contextlib.contextmanager
-def measured(groups: dict[str, Processes], *, every: float = 0.5) -> Iterator[Cost]:
+def measured(groups: dict[str, Processes], *, every: float = 0.5, at_most: float = 0.01) -> Iterator[Cost]:
     """Measure a block: groups say which processes to look at, and are asked each time.
 
+    `every`: seconds between two looks. They are longer where looking would take more than `at_most` of a core.
     CPU of a group counts what its processes used within the block. One that ends within it counts by the kernel's
     account where its parent is in the group, else by what it had used when it was last seen.
     """
@@ -123,7 +121,7 @@ def measured(groups: dict[str, Processes], *, every: float = 0.5) -> Iterator[Co
             began = time.thread_time()
             look()
             # A look at a few large processes takes 50 ms: what is measured shall not be the measuring.
-            pause = max(every, LOOK_AT_MOST * (time.thread_time() - began))
+            pause = max(every, (time.thread_time() - began) / at_most)
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()
