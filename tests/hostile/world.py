@@ -101,14 +101,17 @@ class Account:
         written = io.StringIO()
         with contextlib.redirect_stdout(written), contextlib.suppress(TapError):
             tap.sync_all()
-        lines = written.getvalue().splitlines(keepends=True)
+        # Not splitlines(): garbled names hold what it takes for ends of lines.
+        written.seek(0)
+        lines = written.readlines()
         passed_on = io.StringIO()
         with contextlib.redirect_stdout(passed_on):
             target = TargetHub(config=self.loading())
             target.listen(io.StringIO("".join(lines[: round(part * len(lines))])))
         # A loader of its own process takes its connections with it.
         target.target_connector._engine.dispose()
-        for line in passed_on.getvalue().splitlines():
+        passed_on.seek(0)
+        for line in passed_on:
             self.state = json.loads(line)
         return tap.failures
 
