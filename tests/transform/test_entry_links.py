@@ -166,3 +166,44 @@ def test_an_event_that_moves_to_another_day_loses_what_only_bibs_joined(links: L
 
     links.change(move.format("-"), timed[1], *timed[1:])
     assert links.by_bib_of(timed) == [("/".join(registered),)]
+
+
+def test_an_event_that_moves_away_takes_a_second_wearer_of_a_bib_along(links: Links) -> None:
+    timed, registered = links.pair("bib_event_name")
+    (event,) = links.ask(
+        "select event_id from raw_chronotrack.entries where timing_partner_id = %s and entry_id = %s", *timed[1:]
+    )[0]
+    other, stranger = links.ask(
+        "select event_id, min(entry_id) from raw_chronotrack.entries "
+        "where timing_partner_id = %s and event_id <> %s group by 1 order by 1 limit 1",
+        timed[1], event,
+    )[0]  # fmt: skip
+    links.ask(
+        """
+        update raw_chronotrack.events as moved set
+            event_start_time = here.event_start_time, location_time_zone = here.location_time_zone,
+            location_city = here.location_city
+        from raw_chronotrack.events as here
+        where moved.timing_partner_id = %s and moved.event_id = %s
+            and here.timing_partner_id = moved.timing_partner_id and here.event_id = %s
+        """,
+        timed[1], other, event,
+    )  # fmt: skip
+    second = """
+        update raw_chronotrack.entries as twin set
+            entry_external_id = '', entry_bib = one.entry_bib,
+            athlete_first_name = one.athlete_first_name, athlete_last_name = one.athlete_last_name
+        from raw_chronotrack.entries as one
+        where one.timing_partner_id = %s and one.entry_id = %s
+            and twin.timing_partner_id = one.timing_partner_id and twin.entry_id = %s
+    """
+
+    links.change(second, *timed[1:], stranger)
+    assert links.by_bib_of(timed) == []
+
+    links.change(
+        "update raw_chronotrack.events set event_start_time = event_start_time + interval '7 days' "
+        "where timing_partner_id = %s and event_id = %s",
+        timed[1], other,
+    )  # fmt: skip
+    assert links.by_bib_of(timed) == [("/".join(registered),)]
