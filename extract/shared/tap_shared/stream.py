@@ -20,9 +20,19 @@ from tap_shared.bookmarks import Bookmarks, Context
 from tap_shared.clock import as_text, from_text
 from tap_shared.columns import Column, PlainPage, Record, Reject, TypedPage, Typer, schema_of
 from tap_shared.errors import TapError
-from tap_shared.http import Answer
+from tap_shared.http import Answer, Known
 from tap_shared.messages import HubWriter
-from tap_shared.snapshot import EmptyAnswer, Snapshot, all_as_sent, as_json, as_sent, content_of, given_content
+from tap_shared.snapshot import (
+    EmptyAnswer,
+    KnownPage,
+    Snapshot,
+    all_as_sent,
+    as_json,
+    as_sent,
+    content_of,
+    given_content,
+    known_pages,
+)
 
 if TYPE_CHECKING:
     from tap_shared.pages import Pages
@@ -146,6 +156,40 @@ class HubStream(Stream):
             yield from self._typed_rows(changed, tally, snapshot, is_rest=is_rest)
         elif is_rest or not self._deliver_columns(pages, changed, tally, snapshot):
             pages.add_rows(self.name, self.schema, list(self._typed_rows(changed, tally, snapshot, is_rest=is_rest)))
+
+    # Pages: an answer whose bytes are those of the last complete read is not decoded. A stream asks for its pages with
+    # `known`, takes those that `skip`, and has the others delivered by `deliver_page`.
+
+    def known(self, about: str, *values: str | None) -> Known:
+        """Return the pages that all of some partitions remember, for the calls of a whole read.
+
+        `about` is what else a record's meaning depends on: what was asked for, unless the answer says it.
+        """
+        about_all = f"{self.edition}\0{self.name}\0{about}".encode()
+        seed = int.from_bytes(hashlib.blake2b(about_all, digest_size=8).digest(), "big")
+        if self.hub.read_everything:
+            return Known(seed, frozenset())
+        first, *others = map(known_pages, values)
+        return Known(seed, first.intersection(*others))
+
+    def skip(self, answer: Answer, tally: Tally, snapshot: Snapshot) -> KnownPage | None:
+        """Count the rows of an answer as received and unchanged where it is known; None where it has to be read."""
+        if answer.unread is None or answer.digest is None or (page := snapshot.skippable(answer.digest)) is None:
+            return None
+        snapshot.skip(answer.digest)
+        tally.received += page.rows
+        return page
+
+    def deliver_page(
+        self, answer: Answer, pairs: Sequence[Pair], tally: Tally, snapshot: Snapshot, note: Any = None
+    ) -> Iterator[Record]:
+        """Do as `deliver` for an answer, and remember it for the next read, with what `skip` is to tell of it then."""
+        if answer.digest is None or not pairs:
+            yield from self.deliver(pairs, tally, snapshot=snapshot)
+            return
+        snapshot.begin_page()
+        yield from self.deliver(pairs, tally, snapshot=snapshot)
+        snapshot.end_page(answer.digest, len(pairs), note)
 
     def scope_of(self, record: Record, given: Mapping[str, Any]) -> Any:
         """Return what an untyped record is counted under; override it with `check` where that changes it."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from tap_shared.ahead import Ahead
 from tap_shared.errors import CredentialsRefused, ShapeChanged, TapError
-from tap_shared.http import Answer, Client
+from tap_shared.http import Answer, Client, Known
 
 from tap_chronotrack.auth import NEEDS, sign_in
 
@@ -34,7 +34,8 @@ class NotAllowed(Exception):  # noqa: N818 - a judgement on one answer
 class Page:
     """One page of a list."""
 
-    rows: list[Any]
+    # None where the answer is known and not decoded.
+    rows: list[Any] | None
     number: int
     # Of the whole list, where the provider tells.
     pages: int | None
@@ -47,7 +48,8 @@ class Page:
         """Tell whether nothing follows."""
         if self.pages is not None:
             return self.number >= self.pages
-        return len(self.rows) < self.size or self.number >= MOST_PAGES
+        # Only where headers tell is a page not decoded.
+        return len(self.rows or ()) < self.size or self.number >= MOST_PAGES
 
     @property
     def last_modified(self) -> str | None:
@@ -101,14 +103,15 @@ class ChronoTrackClient(Client):
         return self.call("GET", url, params=params, headers=headers, signed=False, stream=stream).data
 
     def page(
-        self, path: str, key: str, params: Mapping[str, Any], number: int, size: int, stream: str, scope: str = ""
-    ) -> Page:
-        """Return one page of the list under `key`."""
+        self, path: str, key: str, params: Mapping[str, Any], number: int, size: int, stream: str, scope: str = "",
+        known: Known | None = None,
+    ) -> Page:  # fmt: skip
+        """Return one page of the list under `key`; its rows are left out where it is known."""
         # Never a slash before the question mark: it breaks the call. elide_json is documented for entries;
         # assumed (chronotrack.md) to be heeded or passed over elsewhere: an empty field is not a vanished one.
         query = {"format": "json", "elide_json": "false", **params, "page": number, "size": size}
         try:
-            answer = self.get(path, query, stream=stream)
+            answer = self.get(path, query, stream=stream, known=known)
         except NotAllowed:
             told = f"{self.where(stream)}: GET {self.api_url}/{path}: not allowed (403)"
             if not scope:
@@ -117,7 +120,33 @@ class ChronoTrackClient(Client):
             raise EventUnreadable(
                 f"{told}: ask the event's owner for access; its rows stay as they were last read"
             ) from None
-        data = answer.data
+        headers = answer.headers
+        told_pages, told_number = (_number(headers.get(f"{HEADER}{name}")) for name in ("Page-Count", "Current-Page"))
+        rows, about = None, {}
+        if answer.unread is None or told_pages is None or told_number is None:
+            rows = self.rows_of(answer, key, stream, scope)
+            about = answer.data
+        current = told_number or _number(about.get("page"))
+        pages = told_pages or _number(about.get("page_count"))
+        # What is known is never empty.
+        if current is not None and current != number and rows != []:
+            raise ShapeChanged(
+                f"{self.where(stream)}: {answer.url}: asked for page {number}, got {current}: update the tap"
+            )
+        return Page(
+            rows=rows,
+            number=number,
+            # An empty page ends the list whatever the headers say.
+            pages=number if rows == [] else pages,
+            row_count=_number(headers.get(f"{HEADER}Row-Count")),
+            # The provider may give smaller pages than asked for; a page of its own size is a full one.
+            size=min(size, _number(headers.get(f"{HEADER}Page-Size")) or size),
+            answer=answer,
+        )
+
+    def rows_of(self, answer: Answer, key: str, stream: str, scope: str = "") -> list[Any]:
+        """Return the rows under `key` of an answer."""
+        data = answer.read()
         if not isinstance(data, dict) or key not in data:
             told = f"{self.where(stream)}: {answer.url}: the answer has no {key}"
             if scope:
@@ -133,23 +162,7 @@ class ChronoTrackClient(Client):
             rows = [rows]
         elif not isinstance(rows, list):
             raise ShapeChanged(f"{self.where(stream)}: {answer.url}: {key} is no list: update the tap")
-        headers = answer.headers
-        current = _number(headers.get(f"{HEADER}Current-Page")) or _number(data.get("page"))
-        pages = _number(headers.get(f"{HEADER}Page-Count")) or _number(data.get("page_count"))
-        if current is not None and current != number and rows:
-            raise ShapeChanged(
-                f"{self.where(stream)}: {answer.url}: asked for page {number}, got {current}: update the tap"
-            )
-        return Page(
-            rows=rows,
-            number=number,
-            # An empty page ends the list whatever the headers say.
-            pages=pages if rows else number,
-            row_count=_number(headers.get(f"{HEADER}Row-Count")),
-            # The provider may give smaller pages than asked for; a page of its own size is a full one.
-            size=min(size, _number(headers.get(f"{HEADER}Page-Size")) or size),
-            answer=answer,
-        )
+        return rows
 
 
 def pages(first: Page, fetch: Callable[[int], Page], ahead: Ahead) -> Iterator[Page]:

@@ -67,7 +67,7 @@ class Directory:
         listed: dict[str, Event] = {}
         try:
             for page in pages(fetch(1), fetch, tap.ahead):
-                for record in page.rows:
+                for record in page.rows or ():
                     if (event := Event.of(record)) is not None:
                         listed[event.id] = event
                 yield page

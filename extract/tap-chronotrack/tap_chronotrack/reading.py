@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from tap_shared.columns import Record
 from tap_shared.errors import Gone
+from tap_shared.http import Known
 from tap_shared.snapshot import Snapshot
 from tap_shared.stream import HubStream, Tally
 
@@ -43,10 +44,17 @@ class ChronoTrackStream(HubStream):
         """Return the tap by its own type."""
         return cast("TapChronoTrack", self.hub)
 
-    def deliver_page(self, page: Page, given: Record, tally: Tally, snapshot: Snapshot) -> Iterator[Record]:
-        """Yield the rows of a page."""
+    def deliver_rows(self, page: Page, given: Record, tally: Tally, snapshot: Snapshot) -> Iterator[Record]:
+        """Yield the changed rows of a page."""
         tally.answered(page.answer)
-        yield from self.deliver([(record, given) for record in page.rows], tally, snapshot=snapshot)
+        if page.rows is None and self.skip(page.answer, tally, snapshot):
+            return
+        rows = self.rows_of(page) if page.rows is None else page.rows
+        yield from self.deliver_page(page.answer, [(record, given) for record in rows], tally, snapshot)
+
+    def rows_of(self, page: Page) -> list[Any]:
+        """Return the rows of a page that was left undecoded; override it where such are asked for."""
+        raise NotImplementedError
 
     def read_whole(
         self,
@@ -72,7 +80,7 @@ class ChronoTrackStream(HubStream):
             whole.keyless = number = 0
             snapshot.restart()
             for page in read():
-                yield from self.deliver_page(page, given, tally, snapshot)
+                yield from self.deliver_rows(page, given, tally, snapshot)
                 number = page.number
                 counts.add(page.row_count)
                 # The first answer's headers count: what changes while the pages are read is after it.
@@ -198,17 +206,27 @@ class EventStream(ChronoTrackStream):
 
     # --- reading ------------------------------------------------------------------------------------
 
-    def fetch(self, event: Event, number: int, size: int | None = None, **more: str) -> Page:
+    def rows_of(self, page: Page) -> list[Any]:
+        """Return the rows of a page that was left undecoded."""
+        return self.tap.client.rows_of(page.answer, f"event_{self.path}", self.name)
+
+    def known_of(self, event: Event, mark: Mark) -> Known:
+        """Return the pages that an event's list was made of when it was last read whole."""
+        return self.known(event.id, mark.get("snapshot"))
+
+    def fetch(
+        self, event: Event, number: int, size: int | None = None, known: Known | None = None, **more: str
+    ) -> Page:
         """Return one page of an event's rows."""
         size = size or self.tap.page_size
         asked = self.params() | more
         path = f"event/{event.id}/{self.path}"
-        return self.tap.client.page(path, f"event_{self.path}", asked, number, size, self.name, event.id)
+        return self.tap.client.page(path, f"event_{self.path}", asked, number, size, self.name, event.id, known)
 
     def first_page(self, unit: tuple[Event, Mark, str]) -> Page | None:
         """Return the first page of the way in which an event is read."""
-        event, _, how = unit
-        return None if how == "gone" else self.fetch(event, 1)
+        event, mark, how = unit
+        return None if how == "gone" else self.fetch(event, 1, known=self.known_of(event, mark))
 
     def walk(self) -> Iterator[Record]:
         """Yield changed rows of all events that are due."""
@@ -247,16 +265,21 @@ class EventStream(ChronoTrackStream):
         last = self.hub.is_over(event.ends_at)
         # The first read of an event that is over is its last one: there is nothing to compare with, before or after.
         snapshot.only_keys = last and not mark
-        whole = yield from self.read_whole(self.reads_of(event, first), given, tally, snapshot, keyless, last=last)
+        whole = yield from self.read_whole(
+            self.reads_of(event, mark, first), given, tally, snapshot, keyless, last=last
+        )
         self.remember(event, mark, tally, snapshot, whole)
 
-    def reads_of(self, event: Event, first: Page | None) -> Callable[[], Iterable[Page]]:
+    def reads_of(self, event: Event, mark: Mark, first: Page | None) -> Callable[[], Iterable[Page]]:
         """Return a function that reads all pages; the first time it begins with the page at hand."""
         at_hand = [first] if first is not None else []
+        known = self.known_of(event, mark)
+
+        def fetch(number: int) -> Page:
+            return self.fetch(event, number, known=known)
 
         def read() -> Iterable[Page]:
-            begin = at_hand.pop() if at_hand else self.fetch(event, 1)
-            return pages(begin, lambda number: self.fetch(event, number), self.hub.ahead)
+            return pages(at_hand.pop() if at_hand else fetch(1), fetch, self.hub.ahead)
 
         return read
 

@@ -74,7 +74,8 @@ class ProbedStream(EventStream):
         if count.row_count != rows or tally.rejected:
             # Some were removed, or came without the probe's knowledge.
             tally.mode = "whole"
-            yield from super().read_event(event, mark, "whole", self.fetch(event, 1), tally, snapshot)
+            first = self.fetch(event, 1, known=self.known_of(event, mark))
+            yield from super().read_event(event, mark, "whole", first, tally, snapshot)
             return
         tally.saved = max(mark["calls"] - tally.calls, 0)
         value = self.finish_snapshot(snapshot, tally, whole=False)
@@ -89,7 +90,7 @@ class ProbedStream(EventStream):
 
         given = {"event_id": event.id}
         for page in pages(first, fetch, self.hub.ahead):
-            yield from self.deliver_page(page, given, tally, snapshot)
+            yield from self.deliver_rows(page, given, tally, snapshot)
 
     def learned(self, mark: Mark, first: Page, tally: Tally, snapshot: Snapshot) -> dict[str, Any]:
         """Return what to ask with the next time, wiser by what this answer showed.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tap_shared.clock import as_text, from_text
 from tap_shared.columns import Record
 from tap_shared.errors import Gone, ShapeChanged, StreamStopped
-from tap_shared.http import Answer
-from tap_shared.snapshot import Snapshot
+from tap_shared.http import Answer, Known
+from tap_shared.snapshot import KnownPage, Snapshot
 from tap_shared.stream import HubStream, Pair, Tally
 
 from tap_runsignup.columns import epoch
@@ -59,6 +59,8 @@ class Group:
     events: list[Event]
     # Unix seconds; None reads all.
     since: int | None
+    # The pages that the chain was made of when it was last read whole; None where only changes are read.
+    known: Known | None = None
 
     @property
     def ids(self) -> str:
@@ -101,8 +103,17 @@ class RegistrationStream(RunSignUpStream):
                 marked.sort(key=lambda item: item[1].event_id)
                 for start in range(0, len(marked), EVENTS_A_CALL):
                     part = marked[start : start + EVENTS_A_CALL]
-                    yield Group(race_id, [event for _, event in part], min(at for at, _ in part) or None)
+                    yield self._known_of(
+                        Group(race_id, [event for _, event in part], min(at for at, _ in part) or None)
+                    )
         self.skipped(saved)
+
+    def _known_of(self, group: Group) -> Group:
+        """Give a group that is read whole the pages that all of its events remember."""
+        if group.since is None:
+            marks = [self.bookmarks.get({"event_id": event.event_id}) for event in group.events]
+            group.known = self.known(f"{group.race_id}/{group.ids}", *(mark.get("snapshot") for mark in marks))
+        return group
 
     def since(self, event: Event, bookmark: Mapping[str, Any]) -> int | None:
         """Return from when on changes are enough; None where a whole read is due."""
@@ -130,7 +141,8 @@ class RegistrationStream(RunSignUpStream):
             params["after_registration_id"] = after
         if group.since is not None:
             params["modified_after_timestamp"] = group.since
-        return self.hub.client.get(f"race/{group.race_id}/{self.endpoint}", params, stream=self.name)
+        path = f"race/{group.race_id}/{self.endpoint}"
+        return self.hub.client.get(path, params, stream=self.name, known=group.known)
 
     def walk(self) -> Iterator[Record]:
         """Yield the registrations of every event that may have changed."""
@@ -151,7 +163,7 @@ class RegistrationStream(RunSignUpStream):
                 # Empty where there was something, or at the very first sight: ask again before believing it.
                 yield from self._pages(group, self.hub.ahead.soon(partial(self.fetch, group)), tallies, memory)
         except AskApart:
-            for part in group.apart():
+            for part in map(self._known_of, group.apart()):
                 yield from self._group(part, self.hub.ahead.soon(partial(self.fetch, part)))
             return
         except Gone as gone:
@@ -192,13 +204,18 @@ class RegistrationStream(RunSignUpStream):
         after = -1
         while True:
             tally.answered(answer)
-            pairs = rows_of(answer.data, self, group)
-            if len(pairs) > self.page_size and others:
+            pairs: list[Pair] = []
+            if known := self._skip_page(answer, tallies, memory):
+                number, last = known.rows, known.note
+            else:
+                pairs = rows_of(answer.read(), self, group)
+                number = len(pairs)
+                last = max((r["registration_id"] for r, _ in pairs if _has_id(r)), default=after)
+            if number > self.page_size and others:
                 # A page for each event and not for all together: the highest id of all says nothing then.
                 raise AskApart
             coming = None
-            if len(pairs) >= self.page_size:
-                last = max((r["registration_id"] for r, _ in pairs if _has_id(r)), default=after)
+            if number >= self.page_size:
                 if last <= after:
                     raise StreamStopped(
                         f"{self.hub.where(self.name)}: {answer.url}: a full page without a higher "
@@ -207,10 +224,39 @@ class RegistrationStream(RunSignUpStream):
                 after = last
                 coming = self.hub.ahead.soon(partial(self.fetch, group, after))
             self._asked = frozenset(tallies)
-            yield from self.deliver(pairs, tallies, snapshot=memory)
+            if known is None:
+                yield from self._deliver_page(answer, pairs, tallies, memory, last)
             if coming is None:
                 return
             answer = coming.result()
+
+    def _skip_page(self, answer: Answer, tallies: Mapping[int, Tally], memory: ByEvent) -> KnownPage | None:
+        """Do as `skip` for an answer about several events, each of which knows its own rows of it."""
+        digest, snapshots = answer.digest, memory.by_event
+        if answer.unread is None or digest is None:
+            return None
+        pages = {number: snapshot.skippable(digest) for number, snapshot in snapshots.items()}
+        if None in pages.values():
+            return None
+        known = KnownPage(0)
+        for number, page in pages.items():
+            if page is not None and self.skip(answer, tallies[number], snapshots[number]):
+                known.rows, known.note = known.rows + page.rows, page.note
+        return known
+
+    def _deliver_page(
+        self, answer: Answer, pairs: Sequence[Pair], tallies: Mapping[int, Tally], memory: ByEvent, last: int
+    ) -> Iterator[Record]:
+        """Do as `deliver_page` for an answer about several events."""
+        snapshots = memory.by_event.values()
+        for snapshot in snapshots:
+            snapshot.begin_page()
+        yield from self.deliver(pairs, tallies, snapshot=memory)
+        met = [snapshot.on_page for snapshot in snapshots]
+        # None of the rows was refused, and none came twice.
+        if answer.digest is not None and pairs and sum(filter(None, met)) == len(pairs):
+            for snapshot in snapshots:
+                snapshot.end_page(answer.digest, snapshot.on_page or 0, last)
 
     def _is_in_another(self, group: Group, event: Event, memory: ByEvent, key: str) -> bool:
         """Tell whether a registration moved to another event of its race: then it is not gone."""
