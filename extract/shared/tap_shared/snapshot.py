@@ -146,7 +146,7 @@ class Snapshot:
         self._turned: dict[bytes, KnownPage] = {}
         # Rows that this read met on several pages.
         self._twice: set[str] = set()
-        # The rows of the page under way; None where there is none, or one of them was refused.
+        # The rows of the page under way, without those that were refused; None where there is none.
         self._page: set[str] | None = None
 
     def _new_seed(self) -> int:
@@ -315,9 +315,9 @@ class Snapshot:
             self._turned[digest] = KnownPage(rows, note, sorted(met))
 
     @property
-    def on_page(self) -> int | None:
-        """Return how many rows of the page under way were met; None where one of them was refused."""
-        return None if self._page is None else len(self._page)
+    def on_page(self) -> int:
+        """Return how many different rows of the page under way were met and not refused."""
+        return len(self._page or ())
 
     def _meet(self, keys: Sequence[str]) -> None:
         """Count rows as seen, and as rows of the page under way."""
@@ -416,7 +416,6 @@ class Snapshot:
         """Mark a row as still there although its record was rejected: what was sent last stays."""
         self._unpack()
         self._seen.add(key)
-        self._page = None
 
     def returned(self) -> dict[str, datetime]:
         """Return the keys that had vanished and are back, with when they were missed."""

@@ -71,6 +71,8 @@ class Tally:
     at_provider: int | None = None
     calls: int = 0
     saved: int = 0
+    # Answers that were not decoded: their bytes are those of the last complete read.
+    known_pages: int = 0
     provider_clock: datetime | None = None
     rejects: set[str] = field(default_factory=set)
 
@@ -178,6 +180,7 @@ class HubStream(Stream):
             return None
         snapshot.skip(answer.digest)
         tally.received += page.rows
+        tally.known_pages += 1
         return page
 
     def deliver_page(
@@ -413,7 +416,7 @@ class HubStream(Stream):
     def report(self, tally: Tally) -> None:
         """Write the read to `reads` and add it to the stream's totals."""
         self.hub.reads.add(self.name, tally)
-        for name in ("received", "sent", "rejected", "removed", "calls", "saved"):
+        for name in ("received", "sent", "rejected", "removed", "calls", "saved", "known_pages"):
             setattr(self.totals, name, getattr(self.totals, name) + getattr(tally, name))
 
     def skipped(self, calls_saved: int) -> None:
@@ -532,7 +535,7 @@ class HubStream(Stream):
         if self.selected:
             told = self.totals
             self.log(
-                "%s: calls made %d, saved %d; rows received %d, sent %d, rejected %d, removed %d",
+                "%s: calls made %d, saved %d; rows received %d, sent %d, rejected %d, removed %d%s",
                 self.hub.where(self.name),
                 told.calls,
                 told.saved,
@@ -540,6 +543,7 @@ class HubStream(Stream):
                 told.sent,
                 told.rejected,
                 told.removed,
+                f"; answers as at the last read {told.known_pages}" if told.known_pages else "",
                 level=logging.INFO,
             )
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from singer_sdk import typing as th
 from tap_shared.columns import Column, Record
-from tap_shared.http import Client, Denied
+from tap_shared.http import Answer, Client, Denied
 from tap_shared.stream import HubStream
 from tap_shared.tap import HubTap, common_settings
 
@@ -131,17 +131,21 @@ class Things(HubStream):
 
     def walk(self) -> Iterator[Record]:
         client = self.hub.client
-        units = self.hub.ahead.each(
-            self.places, lambda place: client.get(f"things/{place}", {"page": 1}, stream=self.name)
-        )
+
+        def ask(place: int) -> Answer:
+            value = self.bookmarks.get({"place": place}).get("snapshot")
+            return client.get(f"things/{place}", {"page": 1}, stream=self.name, known=self.known(f"{place}", value))
+
+        units = self.hub.ahead.each(self.places, ask)
         for place, future in units:
             answer = future.result()
             context = {"place": place}
             tally = self.tally(scope=str(place))
             tally.answered(answer)
             snapshot = self.snapshot(self.bookmarks.get(context).get("snapshot"))
-            pairs = [(record, {"place": place}) for record in answer.data]
-            yield from self.deliver(pairs, tally, snapshot=snapshot)
+            if self.skip(answer, tally, snapshot) is None:
+                pairs = [(record, {"place": place}) for record in answer.read()]
+                yield from self.deliver_page(answer, pairs, tally, snapshot)
             tally.at_provider = snapshot.seen
             value = self.finish_snapshot(snapshot, tally)
             self.report(tally)

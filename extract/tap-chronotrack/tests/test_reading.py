@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ctlive_season import KEYS, STREAMS, same
+from ctlive_season import KEYS, STREAMS, Run, same
 
 
 def test_a_first_read_delivers_all_that_the_provider_holds(season, run, target):
@@ -521,3 +521,63 @@ def test_an_empty_list_of_events_removes_no_event_that_still_answers(season, run
 
     assert again.error is None
     assert again.rows("removals") == []
+
+
+# --- pages as they were: not decoded, and nothing is missed by it ----------------------------------------
+
+
+def known_pages(make_tap, state, stream="entries", **settings):
+    """Return a run and how many answers about a stream it did not decode."""
+    tap = make_tap(state, **settings)
+    return Run(tap), tap.streams[stream].totals.known_pages
+
+
+def test_pages_as_they_were_are_counted_and_not_decoded(season, make_tap, run):
+    first = run(page_size=10)
+
+    again, known = known_pages(make_tap, first.state, page_size=10)
+
+    assert known > 1
+    assert again.sent == {}
+    assert again.state["bookmarks"]["entries"] == first.state["bookmarks"]["entries"]
+    racing = season.event(racing=True)
+    counts = ("rows_received", "rows_at_provider", "rows_removed", "calls_made")
+    assert [again.read("entries", racing)[name] for name in counts] == [
+        first.read("entries", racing)[name] for name in counts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [("edit_entry", {"fields": {"entry_bib": "77"}}), ("delete", {}), ("add_entry", {})]
+)
+def test_what_changes_beside_known_pages_arrives(season, make_tap, run, target, kind, more):
+    racing = season.event(racing=True)
+    first = run(page_size=10)
+    target.load(first)
+    season.change(kind, racing, count=1, **more)
+
+    again, known = known_pages(make_tap, first.state, page_size=10)
+    target.load(again)
+    settled, known_then = known_pages(make_tap, again.state, page_size=10)
+
+    assert known > 0
+    assert same(target.records("entries"), season.holds("entries"))
+    assert settled.sent == {}
+    assert known_then >= known
+
+
+def test_a_list_without_counts_in_its_headers_is_decoded_to_turn_its_pages(season, make_tap, wire):
+    wire.rules.append(
+        lambda path, query, status, headers, data: (
+            status,
+            {name: value for name, value in headers.items() if not name.startswith("x-ctlive")},
+            data,
+        )
+    )
+    first, _ = known_pages(make_tap, None, page_size=10, api_url=wire.api_url)
+
+    again, _ = known_pages(make_tap, first.state, page_size=10, api_url=wire.api_url)
+
+    assert len(first.rows("entries")) == len(season.holds("entries"))
+    assert again.sent == {}
+    assert again.removals("entries") == {}

@@ -240,8 +240,11 @@ class RegistrationStream(RunSignUpStream):
             return None
         known = KnownPage(0)
         for number, page in pages.items():
-            if page is not None and self.skip(answer, tallies[number], snapshots[number]):
+            if page is not None:
+                snapshots[number].skip(digest)
+                tallies[number].received += page.rows
                 known.rows, known.note = known.rows + page.rows, page.note
+        next(iter(tallies.values())).known_pages += 1
         return known
 
     def _deliver_page(
@@ -252,11 +255,10 @@ class RegistrationStream(RunSignUpStream):
         for snapshot in snapshots:
             snapshot.begin_page()
         yield from self.deliver(pairs, tallies, snapshot=memory)
-        met = [snapshot.on_page for snapshot in snapshots]
         # None of the rows was refused, and none came twice.
-        if answer.digest is not None and pairs and sum(filter(None, met)) == len(pairs):
+        if answer.digest is not None and pairs and sum(one.on_page for one in snapshots) == len(pairs):
             for snapshot in snapshots:
-                snapshot.end_page(answer.digest, snapshot.on_page or 0, last)
+                snapshot.end_page(answer.digest, snapshot.on_page, last)
 
     def _is_in_another(self, group: Group, event: Event, memory: ByEvent, key: str) -> bool:
         """Tell whether a registration moved to another event of its race: then it is not gone."""

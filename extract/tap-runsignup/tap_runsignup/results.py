@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -98,9 +98,14 @@ class ResultStream(RunSignUpStream):
             "include_total_finishers": "T",
             "supports_nb": "T",
         }
+        known = None
         if since is not None:
             params["modified_after_timestamp"] = since
-        return self.hub.client.get(f"race/{event.race_id}/results/get-results", params, stream=self.name)
+        else:
+            value = self.bookmarks.get({"event_id": event.event_id}).get("snapshot")
+            known = self.known(f"{event.race_id}/{event.event_id}", value)
+        path = f"race/{event.race_id}/results/get-results"
+        return self.hub.client.get(path, params, stream=self.name, known=known)
 
     def _event(self, event: Event, first: Future[Answer]) -> Iterator[Record]:
         context = {"event_id": event.event_id}
@@ -189,26 +194,26 @@ class ResultStream(RunSignUpStream):
         while True:
             tally.answered(answer)
             read.pages += 1
-            sets = self._sets(answer.data, event)
             pairs: list[Pair] = []
-            finishers = 0
-            counted = bool(sets)
-            for result_set in sets:
-                pairs += self._rows(result_set, event)
-                read.sets[str(result_set.get("individual_result_set_id"))] = _face(result_set)
-                number = result_set.get("num_finishers")
-                counted = counted and type(number) is int
-                finishers += number if type(number) is int else 0
-            read.rows += len(pairs)
+            if known := self.skip(answer, tally, snapshot):
+                number, (faces, finishers) = known.rows, known.note
+            else:
+                sets = self._sets(answer.read(), event)
+                for result_set in sets:
+                    pairs += self._rows(result_set, event)
+                number, faces, finishers = len(pairs), _faces(sets), _finishers(sets)
+            read.sets |= faces
+            read.rows += number
             if read.pages == 1:
-                read.finishers = finishers if counted else None
-            elif counted and finishers != read.finishers:
+                read.finishers = finishers
+            elif finishers is not None and finishers != read.finishers:
                 read.moved = True
             coming = None
             # Whether a page is counted over all sets or for each, it is the last one when it is not full.
-            if len(pairs) >= self.page_size:
+            if number >= self.page_size:
                 coming = self.hub.ahead.soon(partial(self.fetch, event, since, read.pages + 1))
-            yield from self.deliver(pairs, tally, snapshot=snapshot)
+            if known is None:
+                yield from self.deliver_page(answer, pairs, tally, snapshot, (faces, finishers))
             if coming is None:
                 return
             answer = coming.result()
@@ -263,6 +268,17 @@ def _splits(row: Any, splits: list[tuple[str, str, str]]) -> list[dict[str, Any]
 
 def _flag(value: Any) -> bool | None:
     return {"T": True, "F": False}.get(value) if isinstance(value, str) else None
+
+
+def _faces(sets: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the face of each set of an answer."""
+    return {str(one.get("individual_result_set_id")): _face(one) for one in sets}
+
+
+def _finishers(sets: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return how many finishers all sets of an answer hold together; None where one of them does not say."""
+    numbers = [number for one in sets if type(number := one.get("num_finishers")) is int]
+    return sum(numbers) if numbers and len(numbers) == len(sets) else None
 
 
 def _face(result_set: Mapping[str, Any]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from account import entry, error, event, race, removed
+from sandbox_season import Run
+from tap_runsignup.tap import TapRunSignUp
 
 # The account's clock starts on 5 May 2025 at 10:00 UTC.
 NOW = 1_746_439_200
@@ -252,3 +254,107 @@ def test_an_event_without_an_end_is_never_settled(account, read):
     account.entries = {11: [entry(100, 11)]}
 
     assert "settled" not in bookmark(read(), 11)
+
+
+# --- pages as they were: not decoded, and nothing is missed by it ----------------------------------------
+
+
+@pytest.fixture
+def known(account, quick):
+    """Run the tap a day later each time; return the run and how many answers about participants it did not decode."""
+    days = iter(range(5, 30))
+
+    def run(state=None, **settings):
+        account.now = f"{next(days):02d} May 2025 10:00:00 GMT"
+        account.now = f"Mon, {account.now}"
+        config = {"timing_partner_id": 1, "api_url": account.url, "api_key": "a-key", "api_secret": "a-secret"}
+        tap = TapRunSignUp(config=config | quick | {"page_size": 10} | settings, state=state)
+        return Run(tap), tap.streams["participants"].totals.known_pages
+
+    return run
+
+
+@pytest.fixture
+def paged(account):
+    """Two events of one race in one chain of four pages, the last one not full."""
+    account.races = [race(1, event(11, "6/1/2025 08:00"), event(12, "6/1/2025 09:00"))]
+    account.entries = {number: [entry(i, number) for i in range(number - 11, 36, 2)] for number in (11, 12)}
+    return account
+
+
+def test_pages_as_they_were_are_not_decoded_and_their_rows_count(paged, known):
+    first, none = known()
+    paged.calls.clear()
+
+    again, pages = known(first.state)
+
+    assert (none, pages) == (0, 4)
+    assert [query.get("after_registration_id") for query in paged.asked("/participants")] == [None, "9", "19", "29"]
+    assert ids(again) == []
+    told = {row["scope"]: row for row in again.rows("reads") if row["stream"] == "participants"}
+    assert [(told[n]["mode"], told[n]["rows_received"], told[n]["rows_at_provider"]) for n in ("11", "12")] == [
+        ("whole", 18, 18)
+    ] * 2
+    assert [bookmark(again, n)["snapshot"] for n in (11, 12)] == [bookmark(first, n)["snapshot"] for n in (11, 12)]
+
+
+def test_a_changed_row_a_new_one_and_a_removed_one_are_found_beside_known_pages(paged, known):
+    first, _ = known()
+    # On the second page, the last one and the third one; its followers move up.
+    paged.entries[11][6]["bib_num"] = 7
+    paged.entries[12].append(entry(99, 12))
+
+    again, pages = known(first.state)
+    del paged.entries[12][12]
+    later, pages_then = known(again.state)
+
+    assert (ids(again), pages) == ([12, 99], 2)
+    assert (ids(later), pages_then) == ([], 2)
+    assert [row["record_key"] for row in later.rows("removals")] == ["25"]
+
+
+def test_a_row_that_moves_to_another_event_of_the_race_is_sent_and_not_removed(paged, known):
+    first, _ = known()
+    moved = paged.entries[11].pop(3)
+    paged.entries[12].append(moved | {"event_id": 12})
+
+    again, pages = known(first.state)
+    settled, pages_then = known(again.state)
+
+    assert (ids(again), pages) == ([6], 3)
+    assert again.rows("removals") == []
+    assert (ids(settled), pages_then) == ([], 4)
+
+
+def test_a_page_that_changes_back_after_a_read_of_changes_is_sent(paged, known, read):
+    first, _ = known()
+    row = paged.entries[11][6]
+    row |= {"bib_num": 7, "last_modified": NOW}
+    changes = read(first.state, page_size=10)
+    row |= {"bib_num": None, "last_modified": 1_746_000_000}
+
+    again, pages = known(changes.state)
+
+    assert ids(changes) == [12]
+    assert (ids(again), pages) == ([12], 3)
+
+
+def test_a_page_with_a_refused_row_is_decoded_each_time(paged, known):
+    paged.entries[11][6]["age"] = "old"
+    first, _ = known()
+
+    again, pages = known(first.state)
+
+    assert pages == 3
+    assert len(again.rows("rejects")) == len(first.rows("rejects")) == 1
+
+
+def test_another_group_of_events_knows_no_page(paged, known):
+    first, _ = known()
+    paged.races[0]["events"].append(event(13, "6/1/2025 10:00"))
+
+    again, pages = known(first.state)
+    settled, pages_then = known(again.state)
+
+    assert pages == 0
+    assert (ids(settled), pages_then) == ([], 4)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from account import event, race, result, result_set
+from sandbox_season import Run
+from tap_runsignup.tap import TapRunSignUp
 
 
 @pytest.fixture
@@ -213,3 +215,30 @@ def test_a_settled_event_keeps_no_memory_of_its_results(finished, read):
         "settled": True,
         "replication_key_value": "2025-06-06T09:59:50+00:00",
     }
+
+
+def test_pages_as_they_were_are_not_decoded_and_what_they_say_of_their_sets_counts(finished, quick):
+    def run(state=None):
+        config = {"timing_partner_id": 1, "api_url": finished.url, "api_key": "a-key", "api_secret": "a-secret"}
+        tap = TapRunSignUp(config=config | quick | {"page_size": 3}, state=state)
+        return Run(tap), tap.streams["results"].totals.known_pages
+
+    def told(done):
+        (mark,) = done.state["bookmarks"]["results"]["partitions"]
+        return {name: mark[name] for name in ("rows", "sets", "unranked", "probe", "snapshot")}
+
+    first, none = run()
+    at(finished, "13:00:00")
+    again, pages = run(first.state)
+    held(finished)[4]["bib"] = 999
+    at(finished, "16:00:00")
+    changed, pages_then = run(again.state)
+    del held(finished)[5]
+    at(finished, "19:00:00")
+    shorter, _ = run(changed.state)
+
+    # The third page is empty, and empty ones are always looked at.
+    assert (none, pages, pages_then) == (0, 2, 1)
+    assert (ids(first), ids(again), ids(changed)) == ([1, 2, 3, 4, 5, 6], [], [5])
+    assert told(again) == told(first)
+    assert gone(shorter) == [6]
