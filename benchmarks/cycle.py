@@ -29,10 +29,28 @@ ROWS = 1_000
 # Of a late delivery most are corrected times, the rest entries that were edited.
 RESULTS, ENTRIES = 800, 200
 
-# Rows of many events, at other places each time: a share of the finishes, in the order of a hash.
+SCATTERED = "changed, as few as can be of an event"
+GATHERED = 100
+"""Of so many events are the rows of a race day's minute: at every size the same change."""
+
+# As many of each event, other ones each time, found by the index on events: a scan would push out of memory what
+# the cycle is about to read, and no cycle comes after a scan.
 PICK = """
 create temporary table picked on commit drop as
-select {keys} from {table} tablesample bernoulli ({share}) repeatable ({seed}) where {condition} limit {rows}
+with events as materialized (
+    select timing_partner_id, event_id, least({most}, count(*) over ()) as number
+    from raw_chronotrack.events
+    order by md5(event_id || '{seed}')
+    -- Some have none of these rows.
+    limit 2 * {most}
+)
+select picked.* from events cross join lateral (
+    select {keys} from raw_chronotrack.{table} as r
+    where (r.timing_partner_id, r.event_id) = (events.timing_partner_id, events.event_id) and {condition}
+    order by md5({shuffled} || '{seed}')
+    limit ceil({rows}::numeric / events.number)
+) as picked
+limit {rows}
 """
 CHANGE_RESULTS = """
 with later as (
@@ -61,27 +79,25 @@ where (e.timing_partner_id, e.entry_id) = (later.timing_partner_id, later.entry_
 """
 
 
-def change_rows(dsn: str, seed: int) -> int:
-    """Change 1,000 results and entries in raw, spread over events, in one transaction; returns how many there were."""
+def change_rows(dsn: str, seed: int, events: int | None = None) -> int:
+    """Change 1,000 results and entries in raw; returns how many there were.
+
+    They are of so many events, or of as many as there are of them, drawn alike whatever their size.
+    """
     from project88 import db
 
     connection = db.connect(dsn)
     changed = 0
     try:
-        for table, keys, condition, rows, change in (
-            ("results", "timing_partner_id, event_id, results_entry_id, results_interval_id", "results_interval_full",
-             RESULTS, CHANGE_RESULTS),
-            ("entries", "timing_partner_id, entry_id", "entry_status = 'FIN'", ENTRIES, CHANGE_ENTRIES),
+        for table, keys, shuffled, condition, rows, change in (
+            ("results", "timing_partner_id, event_id, results_entry_id, results_interval_id", "results_entry_id",
+             "results_interval_full", RESULTS, CHANGE_RESULTS),
+            ("entries", "timing_partner_id, entry_id", "entry_id", "entry_status = 'FIN'", ENTRIES, CHANGE_ENTRIES),
         ):  # fmt: skip
             with connection, connection.cursor() as cursor:
-                cursor.execute(f"select count(*) from raw_chronotrack.{table} where {condition}")
-                row = cursor.fetchone()
-                assert row is not None
-                # Three times as many as are wanted, so that enough are met whatever the draw.
-                share = min(100.0, 300.0 * rows / max(1, row[0]))
                 cursor.execute(
-                    PICK.format(keys=keys, table=f"raw_chronotrack.{table}", share=share, seed=seed,
-                                condition=condition, rows=rows)
+                    PICK.format(table=table, keys=keys, shuffled=shuffled, condition=condition, rows=rows, seed=seed,
+                                most=events or rows)
                 )  # fmt: skip
                 cursor.execute(change)
                 changed += cursor.rowcount
@@ -161,7 +177,8 @@ def measure(console: Console, folder: Path, *, runs: int, with_tap: bool) -> dic
             change_rows(dsn, 1)
             turn()
         kind("unchanged", lambda n: None)
-        kind("changed", lambda n: change_rows(dsn, 100 + n))
+        kind("changed", lambda n: change_rows(dsn, 100 + n, GATHERED))
+        kind(SCATTERED, lambda n: change_rows(dsn, 200 + n))
         if with_tap:
             rows = watched_rows(dsn)
             syncs: list[float] = []

@@ -31,6 +31,8 @@ RULES = "rules:"
 VIEWS = f"{RULES}views"
 PEOPLE_BEFORE = "due.people_before"
 MATERIALIZATIONS = "macro.project88.materialization_"
+LOOKING_UP = 4
+"""How many models look up due rows at once: they wait for the disk. What is built whole keeps a core busy each."""
 # dbt keeps its flags, adapters and connections in the process, not in the runner: one at a time.
 _one_at_a_time = threading.Lock()
 
@@ -176,6 +178,8 @@ class Transformer:
             arguments += ["--select", "path:models/due", "path:models/marts"]
         if rebuilt:
             arguments += ["--vars", json.dumps({"rebuild": sorted(rebuilt)})]
+        else:
+            arguments += ["--threads", str(LOOKING_UP)]
         result = self._invoke(self._manifest, *arguments)
         return len(result.result.results)
 
