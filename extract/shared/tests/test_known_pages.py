@@ -125,6 +125,16 @@ def test_a_row_that_shows_up_on_a_second_page_has_both_read() -> None:
     assert (sent, skipped) == ([("1", "A"), ("9", "z"), ("1", "a")], 2)
 
 
+def test_a_row_that_is_the_same_on_two_pages_counts_once() -> None:
+    state = read(None, PAGES)[0]
+
+    state, sent, _, skipped = read(state, [[("1", "a"), ("9", "z")], *PAGES])
+
+    assert (sent, skipped) == ([("9", "z")], 2)
+    assert known_pages(state) == {digest(PAGES[1]), digest(PAGES[2])}
+    assert len(Snapshot.from_state(state)) == 6
+
+
 def test_a_row_that_is_refused_on_one_page_and_taken_on_another_is_not_mistaken() -> None:
     pages: list[Page] = [[("1", "a")], [("2", None), ("1", "b")]]
     state = read(None, pages)[0]
