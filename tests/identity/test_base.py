@@ -130,8 +130,8 @@ def test_every_story_ends_the_same_when_it_is_told_record_by_record(backward: bo
 
 def test_adding_a_record_twice_changes_nothing(base: identity.Base) -> None:
     new = [
-        {"record_id": "ada", **ADA},
-        {"record_id": "ada-again", **ADA},
+        {"record_id": "ada", **ADA, "event": "spring", "bib": "12"},
+        {"record_id": "ada-again", **ADA, "event": "autumn", "bib": "7"},
         {"record_id": "anon", "full_name": "Anonymous"},
     ]
     first = base.add(told(new))
@@ -191,6 +191,23 @@ def test_what_is_erased_is_not_in_the_file(base: identity.Base) -> None:
     base.add(told([{"record_id": "otto", **ADA, "first_name": "Otto", "last_name": "Farrowdale"}]))
     base.close()
     assert [one.name for one in file.parent.iterdir() if b"quillfeather" in one.read_bytes()] == []
+
+
+def test_a_new_surname_takes_no_older_record_away_that_tells_an_age_in_place_of_a_birth_date(
+    base: identity.Base,
+) -> None:
+    christina = {"first_name": "Christina", "city": "Astoria", "region": "OR"}
+    born = {"birth_date": "1970-07-16", "email": "christina.g@example.org"}
+    before = [
+        {"record_id": "born", **christina, **born, "last_name": "Gallaghan", "event_date": "2019-06-30"},
+        {"record_id": "aged", **christina, "last_name": "Gallaghan", "age": "49", "event_date": "2020-06-30"},
+    ]
+    assert groups_of(base.add(told(before)).groups) == dict.fromkeys(("aged", "born"), "aged")
+
+    base.add(told([{"record_id": "wed", **christina, **born, "last_name": "Vosburgh", "event_date": "2022-06-30"}]))
+
+    found = groups_of(base.found().groups)
+    assert {found[key] for key in ("aged", "born", "wed")} == {"aged"}
 
 
 def test_an_id_that_is_there_twice_changes_nothing(base: identity.Base) -> None:

@@ -309,7 +309,9 @@ class Base:
         if not is_first:
             db.register("given", given)
             given = db.sql(
-                f"from given where not exists (from entries where entries.record_id = given.record_id and said = {cleaning.SAID})"
+                # What they say is told apart from what is kept, which has columns of the same names.
+                f"select g.* exclude (says) from (select *, {cleaning.SAID} as says from given) as g "
+                "where not exists (from entries where entries.record_id = g.record_id and said = says)"
             ).to_arrow_table()
             db.unregister("given")
         if not is_first and not given.num_rows:

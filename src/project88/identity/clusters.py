@@ -18,7 +18,7 @@ import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from project88.identity.comparing import Damage, levels
+from project88.identity.comparing import Damage, contradiction, levels
 
 # Bits by which a record must fit one person better than the other.
 MARGIN = 2.0
@@ -87,6 +87,8 @@ def _show(db: duckdb.DuckDBPyConnection, nodes: Array, components: Array, groups
 
 def _disputed(db: duckdb.DuckDBPyConnection, damage: Damage, stage: int) -> set[int]:
     """Return the groups that hold two entries of one event, or a pair that must not be one person."""
+    extra = f", {contradiction(damage)} as contradicts, a.l as l1, b.l as l2"
+    found = levels("inside", extra, damage, stage == 1)
     db.execute(f"""
         create or replace temp table joined as
         select g, count(*) as size from grouped group by g having count(distinct node) > 1;
@@ -106,10 +108,21 @@ def _disputed(db: duckdb.DuckDBPyConnection, damage: Damage, stage: int) -> set[
         create or replace temp table inside as
         select x.p as a, y.p as b, x.g, x.node as x, y.node as y
         from grouped as x join grouped as y on x.g = y.g and x.p < y.p and x.node <> y.node semi join varied on varied.g = x.g;
+        -- Surnames of which a link within the group says that one became the other. Who tells an age in place of a birth
+        -- date cannot be linked to the other name, and is no contradiction: else a new name would part old records.
+        create or replace temp table renamed as
+        select distinct x.g, v.l as one, w.l as other
+        from links join grouped as x on x.p = links.a join grouped as y on y.p = links.b and y.g = x.g
+        join rated as v on v.p = x.p join rated as w on w.p = y.p semi join varied on varied.g = x.g
+        where stage <= {stage} and v.l <> w.l;
         create or replace temp table opposed as
-        select distinct x as a, y as b, g
-        from (select a, b, vetoed, middle_name, birth from ({levels("inside", "", damage, stage == 1)})) join inside using (a, b)
-        where vetoed or (middle_name = 0 and coalesce(birth < 5, true));
+        select distinct x as a, y as b, inside.g
+        from (select a, b, vetoed, middle_name, birth, contradicts, least(l1, l2) as l1, greatest(l1, l2) as l2 from ({found})) as found
+        join inside using (a, b)
+        left join (select distinct g, least(one, other) as l1, greatest(one, other) as l2 from renamed) as names
+            on names.g = inside.g and names.l1 = found.l1 and names.l2 = found.l2
+        where contradicts or (middle_name = 0 and coalesce(birth < 5, true))
+            or (vetoed and (names.g is null or coalesce(birth < 4, true)));
     """)
     rows = db.execute(f"""
         select g from clashes union select g from opposed union select g from joined where size > {LARGEST}

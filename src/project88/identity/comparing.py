@@ -147,11 +147,13 @@ _VETOED = f"""(
         or birth = 3 and not ({_CONTACT} or coalesce(place >= 3, false) or coalesce(club = 1, false))
         or birth = 5 and abs(a.lo - b.lo) >= {GENERATION} * 365 and not ({_CONTACT} or coalesce(place >= 2, false))
         or middle_name = 0 and coalesce(birth < 5, true) and not ({_CONTACT})
-        or last_name = 0 and coalesce(birth < 6, true)
+        or {{surname}}
         or last_name is null and not (birth >= 5 and first_name >= 2) is true
         or (first_name is null or first_name = 1) and coalesce(birth < 5, true) and not (first_name = 1 and ({_CONTACT}))
     )
 )"""
+# Another surname needs the very birth date.
+_SURNAME = "last_name = 0 and coalesce(birth < 6, true)"
 # A name alone links nobody.
 CORROBORATED = f"(birth >= 3 or place >= 2 or club = 1 or {_CONTACT})"
 
@@ -174,11 +176,22 @@ def levels(pairs: str, extra: str = "", damage: Damage = SOUND, across: bool = F
     """
     rated = "rated_across" if across else "rated"
     made = ", ".join(f"({field.sql})::tinyint as {field.name}" for field in FIELDS)
-    vetoed = _VETOED.format(
-        names_damaged=str(damage.first_names).lower(), births_damaged=str(damage.birth_dates).lower()
-    )
     return f"""
         select a.p as a, b.p as b, {made}, ({GENDER})::tinyint as gender,
-            coalesce({vetoed}, false) as vetoed, coalesce({CORROBORATED}, false) as corroborated {extra}
+            coalesce({_vetoed(damage, _SURNAME)}, false) as vetoed, coalesce({CORROBORATED}, false) as corroborated {extra}
         from {pairs} as pairs join {rated} as a on a.p = pairs.a join {rated} as b on b.p = pairs.b
     """
+
+
+def contradiction(damage: Damage = SOUND) -> str:
+    """Return the expression, over levels, that is true of what rules a pair out whoever else is of their group.
+
+    Not that their surnames differ: a third record can show that one became the other.
+    """
+    return f"coalesce({_vetoed(damage, 'false')}, false)"
+
+
+def _vetoed(damage: Damage, surname: str) -> str:
+    return _VETOED.format(
+        names_damaged=str(damage.first_names).lower(), births_damaged=str(damage.birth_dates).lower(), surname=surname
+    )
