@@ -46,6 +46,7 @@ _ROW_SUITES: dict[str, tuple[str, ...]] = {
     "candidates": (
         "unified_events", "unified_races", "unified_divisions", "unified_timing_points",
         "unified_participants", "unified_results", "participant_tracking", "entry_links",
+        "results_without_entry", "person_changes",
     ),
 }  # fmt: skip
 KEPT_DAYS = 30  # of measures that were never published
@@ -115,8 +116,10 @@ class _Finding:
 def ensure_tables(conn: connection) -> None:
     """Bring up to date what the gate keeps in schema hub, and commit; cheap where nothing has changed."""
     from project88.db import schema
+    from project88.persons.schema import ensure as ensure_persons
 
     schema.ensure_hub(conn)
+    ensure_persons(conn)
     text = (Path(__file__).parent / "hub_gate.sql").read_text(encoding="utf-8")
     with conn:
         if schema.is_applied(conn, "gate", text):
@@ -384,6 +387,8 @@ class _Run:
         needed = [r.table for r in streams.RELATIONS] + [
             "candidate.participant_tracking",
             "candidate.entry_links",
+            "candidate.results_without_entry",
+            "candidate.person_changes",
             "candidate.reconciliation",
         ]
         for table in needed:

@@ -78,6 +78,11 @@ _CANDIDATE = {
     "entry_links": "link_key text, timing_partner_id int, timing_provider text, timing_participant_key text,"
     " registration_provider text, registration_participant_key text, linked_by text, evidence text[],"
     " fetched_date timestamptz",
+    "results_without_entry": "result_key text, source_provider text, timing_partner_id int, event_key text,"
+    " global_participant_id text, person_confidence double precision, is_removed boolean",
+    "person_changes": "change_key text, timing_partner_id int, change_number bigint, change_type text,"
+    " global_participant_id text, other_global_participant_id text, records int, is_decided boolean,"
+    " changed_at timestamptz",
     "reconciliation": "timing_partner_id int, source_provider text, stream text, received bigint, unaccounted bigint",
 }
 

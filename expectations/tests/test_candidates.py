@@ -31,6 +31,16 @@ def event(season: Season) -> Season:
     return season
 
 
+ALONE = {
+    "result_key": "runsignup/1/alone", "source_provider": "runsignup", "timing_partner_id": 1,
+    "event_key": "runsignup/1/5", "global_participant_id": "p1", "person_confidence": 0.97, "is_removed": False,
+}  # fmt: skip
+MERGED = {
+    "change_key": "1/1", "timing_partner_id": 1, "change_number": 1, "change_type": "merged",
+    "global_participant_id": "p2", "other_global_participant_id": "p1", "records": 1, "is_decided": False,
+}  # fmt: skip
+
+
 def publish(season: Season, run_id: str) -> None:
     """Do what a publish does."""
     season.publish(run_id)
@@ -50,6 +60,12 @@ def test_a_good_build_passes_and_holds_nothing_back(event: Season, gate: Gate) -
         "candidate.participant_tracking", timing_partner_id=1, global_participant_id="p1", events_participated=2,
         providers_used=["runsignup"],
     )  # fmt: skip
+    event.put(
+        "candidate.unified_results", result_key="runsignup/1/alone", bib_number="99", last_name="Alone",
+        chip_seconds=2400, gun_seconds=2401, status="finished", is_removed=False, **below(),
+    )  # fmt: skip
+    event.put("candidate.results_without_entry", **ALONE)
+    event.put("candidate.person_changes", **MERGED)
     event.put(
         "candidate.reconciliation", timing_partner_id=1, source_provider="runsignup", stream="participants",
         received=20, unaccounted=0,

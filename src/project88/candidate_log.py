@@ -82,6 +82,11 @@ def ensure(connection: Connection) -> list[str]:
     return [table.name for table in missing]
 
 
+def unlogged(cursor: Cursor) -> set[str]:
+    """Return the relations whose changes are not logged: they were rebuilt, and `ensure` has not seen it yet."""
+    return {table.name for table in _without_triggers(cursor)}
+
+
 def clear(cursor: Cursor) -> None:
     """Forget the changes that this transaction sees: it publishes them."""
     cursor.execute("delete from hub.candidate_changes")

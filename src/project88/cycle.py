@@ -55,6 +55,8 @@ class Cycle:
     def _start(self) -> None:
         with contextlib.suppress(ImportError):
             import great_expectations  # noqa: F401
+
+            import project88.identity  # noqa: F401
         # What keeps it from starting is told by the cycle.
         with contextlib.suppress(Exception):
             self._transformer.warm()
@@ -65,20 +67,29 @@ class Cycle:
         Raises ActionNeeded when building, the gate or publishing stops.
         """
         from expectations.runner import Gate, accept_baseline
+        from project88.persons import step as who_is_who
+        from project88.persons.linkage import Linkage
         from project88.publish import publish
 
         teller = teller or Teller(quiet=True)
         steps: dict[str, float] = {}
         quarantined = resolved = 0
         self._gate = self._gate or Gate(self._dsn)
+        linkage = Linkage(settings.private_folder("persons"))
         with self._turn():
             with teller.step("dbt builds the candidates") as done:
-                built = self._transformer.build(everything=rebuild)
+                built = self._transformer.build(everything=rebuild, persons=False)
                 steps["build"] = done(f"{built.nodes} models and tests")
-            docs = settings.home() / "docs" / "gate"
             for stage, title in STAGES:
+                if stage == "candidates":
+                    # What did not arrive as it should has stopped by now, and is nobody's history.
+                    with teller.step("who is who") as done:
+                        found = who_is_who.bring_up_to_date(self._dsn, linkage, now)
+                        if built.nodes or found.waits:
+                            self._transformer.build_persons()
+                        steps["who is who"] = done(f"{found.linked:,} records linked, {found.moved:,} entries moved")
                 with teller.step(title) as done:
-                    gate = self._gate.run(stage, run_id, now, docs)
+                    gate = self._gate.run(stage, run_id, now, settings.home() / "docs" / "gate")
                     quarantined += gate.quarantined
                     resolved += gate.resolved
                     warned = f", {len(gate.warnings)} warnings" if gate.warnings else ""

@@ -644,3 +644,20 @@ select
     last_seen_at,
     resolved_at
 from hub.quarantine;
+
+-- Ours as well: whose each result is. An entry's result is its entry's person's, another has been linked by itself.
+create or replace view unified.result_persons with (security_invoker = true) as
+select
+    results.result_key,
+    results.timing_partner_id,
+    entries.global_participant_id,
+    entries.person_confidence
+from unified.unified_results as results
+inner join unified.unified_participants as entries on results.participant_key = entries.participant_key
+union all
+select
+    results.result_key,
+    results.timing_partner_id,
+    results.global_participant_id,
+    results.person_confidence
+from unified.results_without_entry as results;

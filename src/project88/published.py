@@ -23,6 +23,8 @@ RELATIONS = {
     "unified_results": ("result_key",),
     "participant_tracking": ("timing_partner_id", "global_participant_id"),
     "entry_links": ("link_key",),
+    "results_without_entry": ("result_key",),
+    "person_changes": ("change_key",),
 }
 """Published relations with the columns of their key."""
 

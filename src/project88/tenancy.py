@@ -17,6 +17,7 @@ from psycopg2.extensions import encrypt_password
 
 from project88.errors import ActionNeeded
 from project88.legacy import VIEWS
+from project88.persons.schema import ensure_tables as ensure_persons
 from project88.published import RELATIONS, SCHEMA
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ HUB_COLUMNS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """What readers may read of the hub, column by column: the older system's views stand on it. Never a secret."""
+
+STAFF_COLUMNS: dict[str, tuple[str, ...]] = {
+    "people_across": ("global_participant_id", "timing_partner_id", "people_id", "confidence"),
+}
+"""What only the analyst's role may read: who raced with several partners is told to none of them."""
 
 SHARED = {(HUB, "providers")}
 """Tables that hold nothing of any partner."""
@@ -109,6 +115,8 @@ def ensure_tenancy(connection: Connection) -> None:
     Issues only what is missing, so that it takes no lock where nothing has changed. Raises ActionNeeded when a
     role has to be created and this user may not.
     """
+    # Staff may read one of its tables.
+    ensure_persons(connection)
     wanted = roles(connection)
     with connection.cursor() as cursor:
         # Two processes that begin at once would both create.
@@ -300,7 +308,7 @@ def _revoke_everything(cursor: Cursor, role: str) -> None:
 
 
 def _protected() -> list[tuple[str, str]]:
-    return [(SCHEMA, relation) for relation in RELATIONS] + [(HUB, table) for table in HUB_COLUMNS]
+    return [(SCHEMA, relation) for relation in RELATIONS] + [(HUB, table) for table in (*HUB_COLUMNS, *STAFF_COLUMNS)]
 
 
 def _ensure_row_security(cursor: Cursor) -> None:
@@ -333,7 +341,7 @@ def _ensure_policies(cursor: Cursor, wanted: Roles) -> None:
         owner = _one(cursor)
         shared = (schema, table) in SHARED
         policies = {"owner": (owner, "ALL", "true"), "analyst": (wanted.analyst, "SELECT", "true")}
-        for number, name in wanted.partners.items():
+        for number, name in ({} if table in STAFF_COLUMNS else wanted.partners).items():
             policies[f"partner_{number}"] = (name, "SELECT", _own_rows(number, shared))
         for policy, (role, command, rows) in policies.items():
             check = rows if command == "ALL" else None
@@ -366,7 +374,7 @@ def _ensure_grants(cursor: Cursor, wanted: Roles) -> None:
     for relation in (*RELATIONS, *VIEWS):
         lacking = _without(cursor, wanted.all, "has_table_privilege(r.oid, %s, 'SELECT')", f"{SCHEMA}.{relation}")
         _grant(cursor, "select on {}", sql.Identifier(SCHEMA, relation), lacking)
-    for table, columns in HUB_COLUMNS.items():
+    for table, columns in (HUB_COLUMNS | STAFF_COLUMNS).items():
         cursor.execute(
             """
             select r.rolname
@@ -375,7 +383,7 @@ def _ensure_grants(cursor: Cursor, wanted: Roles) -> None:
                 r.rolname = any(%s)
                 and not (select every(has_column_privilege(r.oid, %s, c, 'SELECT')) from unnest(%s) as c)
             """,
-            (wanted.all, f"{HUB}.{table}", list(columns)),
+            ([wanted.analyst] if table in STAFF_COLUMNS else wanted.all, f"{HUB}.{table}", list(columns)),
         )
         what = sql.SQL("({}) on {}").format(
             sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(HUB, table)
@@ -644,7 +652,8 @@ def _leaking_grants(cursor: Cursor, names: Roles) -> Iterator[str]:
         (names.all, HUB),
     )
     for role, table, column in cursor.fetchall():
-        if column not in HUB_COLUMNS.get(table, ()):
+        known = HUB_COLUMNS | (STAFF_COLUMNS if role == names.analyst else {})
+        if column not in known.get(table, ()):
             yield f"role {role} may read {HUB}.{table}.{column}"
 
 

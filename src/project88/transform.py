@@ -20,6 +20,7 @@ from psycopg2 import sql
 
 from project88 import candidate_log, db, raw, settings
 from project88.errors import ActionNeeded
+from project88.persons.schema import ensure as ensure_persons
 from project88.published import ensure_published
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ PROJECT = settings.CHECKOUT / "transform"
 RULES = "rules:"
 """Prefix of the names under which hub.transform_marks keeps by which rules a node was built."""
 VIEWS = f"{RULES}views"
-PEOPLE_BEFORE = "due.people_before"
+BEFORE = ("due.people_before", "due.results_without_entry")
+"""Tables of the models' own that no model is called after; each build makes them."""
+PERSONS = "persons"
+"""Tag of what follows from who is who."""
 MATERIALIZATIONS = "macro.project88.materialization_"
 LOOKING_UP = 4
 """How many models look up due rows at once: they wait for the disk. What is built whole keeps a core busy each."""
@@ -97,11 +101,12 @@ class Transformer:
         with _one_at_a_time:
             self._read()
 
-    def build(self, *, everything: bool = False, marts: Collection[str] = ()) -> Built:
+    def build(self, *, everything: bool = False, marts: Collection[str] = (), persons: bool = True) -> Built:
         """Bring the candidate relations up to date.
 
         Built whole are marts whose rules changed since they were built, those in `marts`, and what is built from them;
-        with `everything`, or before the first publish, all. Others take what changed since the last publish.
+        with `everything`, or before the first publish, all. Others take what changed since the last publish. Without
+        `persons` those are left to `build_persons` that follow from who is who.
         The caller sees to it that nobody else builds. Raises ActionNeeded naming the first model or test that failed.
         """
         with _one_at_a_time, contextlib.closing(db.connect(self.dsn)) as connection:
@@ -111,6 +116,7 @@ class Transformer:
                     f"no mart is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(self._marts()))}"
                 )
             candidate_log.make(connection)
+            ensure_persons(connection)
             with connection:
                 ensure_published(connection)
             noted = _noted_rules(connection)
@@ -127,8 +133,27 @@ class Transformer:
             if not anything:
                 return Built(0)
             _refresh_statistics(connection)
-            nodes = self._run(rebuilt, remake_views)
-            note_rules(connection, self.rules)
+            if persons:
+                nodes = self._run(rebuilt, remake_views)
+                note_rules(connection, self.rules)
+            else:
+                later = self._of_persons()
+                # Known to be stale until they are built, also by the run after one that is killed in between.
+                _forget_rules(connection, rebuilt & later)
+                nodes = self._run(rebuilt, remake_views, "--exclude", "tag:nightly", f"tag:{PERSONS}")
+                waiting = {f"{RULES}{name}" for name in rebuilt & later}
+                note_rules(connection, {name: rules for name, rules in self.rules.items() if name not in waiting})
+        return Built(nodes, tuple(sorted(rebuilt & self._marts())))
+
+    def build_persons(self) -> Built:
+        """Bring up to date what follows from who is who, after `build` without it. Raises as `build` does."""
+        with _one_at_a_time, contextlib.closing(db.connect(self.dsn)) as connection:
+            self._read()
+            noted = _noted_rules(connection)
+            later = self._of_persons()
+            rebuilt = {name for name in later if noted.get(f"{RULES}{name}") != self.rules[f"{RULES}{name}"]}
+            nodes = self._run(rebuilt, False, "--exclude", "tag:nightly", "--select", f"tag:{PERSONS}")
+            note_rules(connection, {f"{RULES}{name}": self.rules[f"{RULES}{name}"] for name in later})
         return Built(nodes, tuple(sorted(rebuilt & self._marts())))
 
     # the project
@@ -145,6 +170,14 @@ class Transformer:
 
     def _marts(self) -> set[str]:
         return {node.name for node in self._manifest.nodes.values() if _kind(node) == "candidate"}
+
+    def _of_persons(self) -> set[str]:
+        """Return the tables that follow from who is who."""
+        return {
+            node.name
+            for node in self._manifest.nodes.values()
+            if _kind(node) in {"candidate", "due"} and PERSONS in node.tags
+        }
 
     def _with_what_follows(self, names: set[str]) -> set[str]:
         """Return tables, by name, that are built from any of these."""
@@ -164,16 +197,16 @@ class Transformer:
             f"{node.schema}.{node.alias}": {"candidate": node.name, "seed": "view"}.get(_kind(node), _kind(node))
             for node in self._manifest.nodes.values()
             if _kind(node)
-        } | {PEOPLE_BEFORE: "due"}
+        } | dict.fromkeys(BEFORE, "due")
         with connection, connection.cursor() as cursor:
             cursor.execute("select name from unnest(%s) as name where to_regclass(name) is null", (list(wanted),))
             return {wanted[name] for (name,) in cursor.fetchall()}
 
     # dbt
 
-    def _run(self, rebuilt: set[str], remake_views: bool) -> int:
-        arguments = ["build", "--exclude-resource-type", "unit_test", "--exclude", "tag:nightly"]
-        if not remake_views:
+    def _run(self, rebuilt: set[str], remake_views: bool, *chosen: str) -> int:
+        arguments = ["build", "--exclude-resource-type", "unit_test", *(chosen or ("--exclude", "tag:nightly"))]
+        if not remake_views and "--select" not in chosen:
             # Views stand as they are: only what holds rows is built.
             arguments += ["--select", "path:models/due", "path:models/marts"]
         if rebuilt:
@@ -293,6 +326,11 @@ def _noted_rules(connection: Connection) -> dict[str, str]:
         return dict(cursor.fetchall())
 
 
+def _forget_rules(connection: Connection, names: Collection[str]) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute("delete from hub.transform_marks where name = any(%s)", ([f"{RULES}{name}" for name in names],))
+
+
 def note_rules(connection: Connection, rules: Mapping[str, str]) -> None:
     """Note that the candidates are now built by these rules."""
     with connection, connection.cursor() as cursor:
@@ -344,7 +382,7 @@ def _anything_due(connection: Connection, mark: int) -> bool:
             sql.SQL("exists (select from {} where changed_xid >= {})").format(sql.Identifier(*table), sql.Literal(mark))
             for table in cursor.fetchall()
         ]
-        looks.append(sql.SQL("exists (select from due.people_before)"))
+        looks += [sql.SQL("exists (select from {})").format(sql.Identifier(*table.split("."))) for table in BEFORE]
         # A partner that was renamed: any of its rows tells, the first by the key's index.
         looks.append(
             sql.SQL(

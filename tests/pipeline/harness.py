@@ -24,7 +24,7 @@ from project88.published import BOOKKEEPING
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 # When a row was read, noticed or published differs between two runs; the integer key is given in order of arrival.
-PASSING = {"fetched_date", "status_changed_at", *BOOKKEEPING}
+PASSING = {"fetched_date", "status_changed_at", "changed_at", *BOOKKEEPING}
 RELATIONS = (
     "unified_events",
     "unified_races",
@@ -34,6 +34,8 @@ RELATIONS = (
     "unified_results",
     "participant_tracking",
     "entry_links",
+    "results_without_entry",
+    "person_changes",
 )
 KEYS = {
     "runsignup": {
@@ -287,6 +289,33 @@ class Hub:
                 json.dumps({key: value for key, value in row[0].items() if key not in PASSING}, sort_keys=True)
                 for row in rows
             )
+        return found
+
+    def published_together(self) -> dict[str, list[str]]:
+        """Return what `published` does, told so that hubs with different histories compare: who is together.
+
+        Persons are called by their first record: which of two ids stays depends on which was first. How sure it is
+        depends on what was known when it was linked, and changes of ids are the history itself.
+        """
+        first = dict(
+            self.ask(
+                """
+                select p.person_id, min(r.record_key collate "C")
+                from hub.persons as p inner join hub.person_records as r on p.person_id = r.person_id group by 1
+                """
+            )
+        )
+        found = {}
+        for relation, rows in self.published().items():
+            if relation == "person_changes":
+                continue
+            told = []
+            for row in map(json.loads, rows):
+                row.pop("person_confidence", None)
+                if "global_participant_id" in row:
+                    row["global_participant_id"] = first[row["global_participant_id"]]
+                told.append(json.dumps(row, sort_keys=True))
+            found[relation] = sorted(told)
         return found
 
     def published_at(self) -> dict[str, Any]:

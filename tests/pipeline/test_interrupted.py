@@ -279,7 +279,8 @@ def test_two_runs_at_once_end_with_the_data_of_one(fresh_hub, season):
     assert refusals
     assert all(line.endswith("is being synced by another process; wait for that one to end") for line in refusals)
     assert [running.returncode for running in both] == [int(bool(_told(output))) for output in outputs], outputs
-    assert differences(fresh_hub.published(), season.published()) == []
+    # One of them may have published what it had while the other still read.
+    assert differences(fresh_hub.published_together(), season.published_together()) == []
     assert fresh_hub.ask("select sum(unaccounted) from candidate.reconciliation") == [(0,)]
     assert fresh_hub.ask("select count(*) from hub.quarantine") == [(0,)]
     fresh_hub.assert_raw_equals_holds()

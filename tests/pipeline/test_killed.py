@@ -89,7 +89,7 @@ def _undisturbed(hub: Hub, server: Server, name: str, template: str, *, changed:
         _season(hub.sandbox, changed=changed)
         began = time.monotonic()
         hub.p88("run", "--partner", "harbour")
-        way = Way(name, template, changed, time.monotonic() - began, hub.published())
+        way = Way(name, template, changed, time.monotonic() - began, hub.published_together())
         hub.assert_raw_equals_holds(partners=PARTNER)
         return way
 
@@ -146,7 +146,7 @@ def test_killed_at_any_instant_a_rerun_loses_and_doubles_nothing(ways, server):
             )
             unlike = hub.unlike_holds(partners=PARTNER)
             assert not unlike, f"{told}, seed {SEED}: {unlike[:10]}"
-            differing = "\n".join(differences(hub.published(), way.published))
+            differing = "\n".join(differences(hub.published_together(), way.published))
             assert not differing, f"{told}, seed {SEED}: {differing}"
             assert hub.ask("select sum(unaccounted) from candidate.reconciliation") == [(0,)]
             print(f"{number + 1:3} {told}; rerun: equal")

@@ -227,7 +227,9 @@ PARENTS = {
 
 def _behind(hub: Hub) -> set[str]:
     """Return the relations in which a row is not what the views over everything make of it."""
-    built, held = "to_jsonb(built) - array['changed_xid', 'fetched_date']", "to_jsonb(held) - 'fetched_date'"
+    # Whose an entry is, the registry says.
+    built = "to_jsonb(built) - array['changed_xid', 'fetched_date', 'global_participant_id']"
+    held = "to_jsonb(held) - array['fetched_date', 'global_participant_id', 'person_confidence']"
     return {
         relation
         for relation, (view, key) in VIEWS.items()
@@ -295,17 +297,23 @@ def test_a_person_without_an_entry_left_is_gone_though_a_build_was_killed_in_bet
     rules = tracking.read_text(encoding="utf-8")
     transformer.build()
     _as_published(mine)
-    [(key, before)] = mine.ask(
+    [(key, person)] = mine.ask(
         "select participant_key, global_participant_id from candidate.unified_participants as p"
-        " where source_provider = 'chronotrack' and not is_removed and birth_date is not null"
+        " where source_provider = 'chronotrack' and not is_removed"
         " and 1 = (select count(*) from candidate.unified_participants as q"
         " where q.timing_partner_id = p.timing_partner_id and q.global_participant_id = p.global_participant_id)"
+        # A result without an entry keeps its person.
+        " and not exists (select from candidate.results_without_entry as w"
+        " where w.global_participant_id = p.global_participant_id)"
         " order by 1 limit 1"
     )
     _, partner, entry = key.split("/")
-    change = "update raw_chronotrack.entries set athlete_last_name = %s where timing_partner_id = %s and entry_id = %s"
+    change = (
+        "insert into raw_chronotrack.removals (timing_partner_id, stream, record_key, noticed_at)"
+        " values (%s, 'entries', %s, now())"
+    )
     tracking.write_text(rules.replace("count(distinct", "1 / 0 + count(distinct"), encoding="utf-8")
-    mine.ask(change, "Other", partner, entry)
+    mine.ask(change, partner, entry)
     with pytest.raises(ActionNeeded, match=r"participant_tracking.*division by zero"):
         # Said to have been built already, so that it is merged into and not made anew.
         _built_by_these_rules(mine, transformer)
@@ -314,12 +322,8 @@ def test_a_person_without_an_entry_left_is_gone_though_a_build_was_killed_in_bet
 
     assert transformer.build().rebuilt == ()
 
-    [(after,)] = mine.ask(
-        "select global_participant_id from candidate.unified_participants where participant_key = %s", key
-    )
-    people = "select global_participant_id from candidate.participant_tracking where global_participant_id in (%s, %s)"
-    assert before != after
-    assert mine.ask(people, before, after) == [(after,)]
+    people = "select count(*) from candidate.participant_tracking where global_participant_id = %s"
+    assert mine.ask(people, person) == [(0,)]
     assert mine.ask("select count(*) from due.people_before") == [(0,)]
 
 

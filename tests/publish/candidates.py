@@ -35,7 +35,7 @@ COLUMNS = {
         timing_point_name text, distance_m numeric, is_finish boolean, provider_fields jsonb,
         fetched_date timestamptz""",
     "unified_participants": f"""participant_key text primary key, {RACE}, participant_id text,
-        global_participant_id text, external_id text,
+        global_participant_id text, person_confidence double precision, external_id text,
         first_name text, middle_name text, last_name text, email text, phone text, phone_as_sent text, gender text,
         birth_date date, age integer, age_as_sent integer, bib_number text, city text, state text, country text,
         nationality text, postal_code text, registration_date timestamptz, status text, status_as_sent text,
@@ -48,11 +48,18 @@ COLUMNS = {
         overall_place integer, status text, status_changed_at timestamptz, is_removed boolean,
         is_preliminary boolean, splits jsonb, provider_fields jsonb, fetched_date timestamptz""",
     "participant_tracking": """timing_partner_id integer, timing_partner_name text, global_participant_id text,
-        events_participated integer, providers_used text[], primary key (timing_partner_id, global_participant_id)""",
+        events_participated integer, providers_used text[], first_seen_on date, last_seen_on date, best_known_name text,
+        birth_year_from integer, birth_year_to integer, primary key (timing_partner_id, global_participant_id)""",
     "entry_links": """link_key text primary key, timing_partner_id integer, timing_provider text,
         timing_participant_key text, timing_event_key text, registration_provider text,
         registration_participant_key text, registration_event_key text, linked_by text, evidence text[],
         matched_fields text[], fetched_date timestamptz""",
+    "results_without_entry": """result_key text primary key, source_provider text, timing_partner_id integer,
+        event_key text, race_key text, global_participant_id text, person_confidence double precision,
+        is_removed boolean""",
+    "person_changes": """change_key text primary key, timing_partner_id integer, change_number bigint, change_type text,
+        global_participant_id text, other_global_participant_id text, records integer, is_decided boolean,
+        changed_at timestamptz""",
 }
 
 FIRST_NAMES = ("Imani", "Zoë", "Łukasz", "Noor")
@@ -81,6 +88,16 @@ def make_season(connection: Connection, partners: int = PARTNERS, runners: int =
             _add(
                 cursor, "participant_tracking", timing_partner_id=partner, timing_partner_name=f"Partner {partner}",
                 global_participant_id=f"person-{partner}", events_participated=2, providers_used=list(PROVIDERS),
+            )  # fmt: skip
+            _add(
+                cursor, "results_without_entry", result_key=f"runsignup/{partner}/8001", source_provider="runsignup",
+                timing_partner_id=partner, event_key=f"runsignup/{partner}/900101",
+                global_participant_id=f"person-{partner}", person_confidence=0.98, is_removed=False,
+            )  # fmt: skip
+            _add(
+                cursor, "person_changes", change_key=f"{partner}/1", timing_partner_id=partner, change_number=1,
+                change_type="merged", global_participant_id=f"person-{partner}-was",
+                other_global_participant_id=f"person-{partner}", records=1, is_decided=False, changed_at=NOW,
             )  # fmt: skip
 
 
@@ -164,7 +181,8 @@ def _add_event(cursor: Any, provider: str, partner: int, runners: int) -> None:
         )  # fmt: skip
         _add(
             cursor, "unified_results", result_key=f"{provider}/{partner}/{8000 + number}", **race, **person,
-            participant_key=participant_key, age=35, results_time="49:02.1", results_gun_time="49:10.6",
+            participant_key=None if (provider, number) == ("runsignup", 1) else participant_key, age=35,
+            results_time="49:02.1", results_gun_time="49:10.6",
             chip_seconds="2942.10", overall_place=number, status="finished", is_removed=False, **read,
         )  # fmt: skip
 

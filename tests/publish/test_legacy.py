@@ -88,7 +88,7 @@ DOCUMENTED = {
     "letsdothis_events": HAKU_EVENTS,
     "letsdothis_participants": HAKU_PARTICIPANTS,
 }
-OURS = {"partner_provider_credentials", "quarantine"}
+OURS = {"partner_provider_credentials", "quarantine", "result_persons"}
 WALL_TIME = datetime(2026, 6, 6, 11, 30)  # noqa: DTZ001
 
 

@@ -58,7 +58,7 @@ def test_a_publish_that_changed_nothing_shows(embedded_dsn: str) -> None:
     latest = last_publication(connection)
 
     assert latest is not None
-    assert (latest.run_id, latest.published_at, latest.inserted, latest.total) == ("run-2", LATER, 0, 14)
+    assert (latest.run_id, latest.published_at, latest.inserted, latest.total) == ("run-2", LATER, 0, 16)
     assert {one.changed_at for one in published_relations(connection)} == {NOW}
     connection.close()
 

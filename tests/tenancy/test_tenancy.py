@@ -181,6 +181,14 @@ def test_publishing_goes_on_for_every_kind_of_owner_and_a_partner_may_come_and_g
         "select password_hash from hub.users",
         "select * from hub.quarantine",
         "select * from hub.connection_state",
+        "select * from hub.persons",
+        "select * from hub.person_records",
+        "select * from hub.person_aliases",
+        "select * from hub.person_decisions",
+        "select * from hub.person_changes",
+        "select * from hub.person_news",
+        "select * from hub.person_linkage",
+        "select * from hub.person_due",
         "select * from candidate.unified_events",
         "insert into unified.unified_events (event_key, source_provider, timing_partner_id, event_id) "
         "values ('x', 'x', 1, 'x')",
@@ -197,6 +205,20 @@ def test_a_reader_can_neither_write_nor_see_secrets(unchanged: Connection, reade
     with unchanged.cursor() as cursor, acting_as(unchanged, reader), pytest.raises(errors.InsufficientPrivilege):
         cursor.execute(statement)
     unchanged.rollback()
+
+
+def test_who_raced_with_several_partners_is_for_staff_alone(unchanged: Connection) -> None:
+    with unchanged.cursor() as cursor:
+        cursor.execute("insert into hub.people_across values ('a', 1, 'x', 0.9), ('b', 2, 'x', 0.9)")
+        with acting_as(unchanged, None):
+            cursor.execute("select people_id, count(*) from hub.people_across group by 1")
+            assert cursor.fetchall() == [("x", 2)]
+        for partner in (1, 2):
+            for columns in ("count(*)", "people_id", "global_participant_id"):
+                cursor.execute("savepoint before_it")
+                with pytest.raises(errors.InsufficientPrivilege), acting_as(unchanged, partner):
+                    cursor.execute(f"select {columns} from hub.people_across")  # noqa: S608
+                cursor.execute("rollback to before_it")
 
 
 def test_the_older_systems_credentials_show_that_there_are_some_and_never_which(unchanged: Connection) -> None:
@@ -378,7 +400,7 @@ def test_an_owner_who_may_not_create_roles_is_told_what_to_ask_for(embedded_dsn:
         names = roles(connection).all
     for role in names:
         execute(administrator, sql.SQL("create role {} nologin").format(sql.Identifier(role)).as_string(administrator))
-    assert publish(owner_dsn, run_id="run-2", now=NOW).changed == 14
+    assert publish(owner_dsn, run_id="run-2", now=NOW).changed == 16
     connection.close()
     administrator.close()
 

@@ -38,33 +38,21 @@ from {{ everything }} as built
 {%- endmacro %}
 
 
-{% macro person_id(timing_partner_id, participant_key, first_name, last_name, birth_date, email) -%}
+{% macro provisional_person_id(timing_partner_id, participant_key) -%}
     {#-
-        A simple, exact rule until people are linked across spellings: same partner and same name with the same birth
-        date; without a birth date the same e-mail; without both, everybody is somebody else. The partner is part of
-        what is hashed: two partners cannot find out that they know the same person.
+        Who a record is until the registry has said it: a person of its own, under the id that the registry gives to one
+        whose first record this is (project88.persons.matching.mint). The partner is part of what is hashed, and nothing
+        of what the record says: two partners cannot find out that they know the same person.
     -#}
-    {%- set full_name = "lower(normalize(concat_ws(' ', " ~ first_name ~ ", " ~ last_name ~ "), nfkc))" -%}
-    md5(
-        concat_ws(
-            '|',
-            {{ timing_partner_id }},
-            case
-                when {{ full_name }} <> '' and {{ birth_date }} is not null
-                    then 'born|' || {{ full_name }} || '|' || to_char({{ birth_date }}, 'YYYY-MM-DD')
-                when {{ full_name }} <> '' and {{ email }} is not null
-                    then 'mail|' || {{ full_name }} || '|' || {{ email }}
-                else 'alone|' || {{ participant_key }}
-            end
-        )
-    )
+    md5('person|' || {{ timing_partner_id }} || '|' || {{ participant_key }})
 {%- endmacro %}
 
 
 {% macro prepare_before() -%}
     {#-
         What was before it is written, kept until what follows from it is built: persons of entries for
-        participant_tracking; bibs of entries and days of events for entry_links.
+        participant_tracking; bibs of entries and days of events for entry_links. And results of which `who is who` says
+        that their person is to be looked up again.
     -#}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
         create schema if not exists due;
@@ -83,7 +71,8 @@ from {{ everything }} as built
             timing_partner_id integer not null,
             event_date date not null,
             primary key (event_key, timing_partner_id, event_date)
-        )
+        );
+        create table if not exists due.results_without_entry (result_key text primary key)
     {%- endif -%}
 {%- endmacro %}
 

@@ -9,14 +9,8 @@ select
     race_id,
     {{ entity_key('chronotrack', 'timing_partner_id', 'race_id') }} as race_key,
     participant_id,
-    {{ person_id(
-        'timing_partner_id',
-        entity_key('chronotrack', 'timing_partner_id', 'participant_id'),
-        'first_name',
-        'last_name',
-        'birth_date',
-        'email'
-    ) }} as global_participant_id,
+    {{ provisional_person_id('timing_partner_id', entity_key('chronotrack', 'timing_partner_id', 'participant_id')) }}
+        as global_participant_id,
     external_id,
     first_name,
     null::text as middle_name,

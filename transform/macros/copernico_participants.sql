@@ -16,14 +16,8 @@ select
     {{ entity_key('copernico', 'timing_partner_id', 'event_id') }} as race_key,
     -- An athlete may be in two events: an entry is both.
     event_id || '/' || participant_id as participant_id,
-    {{ person_id(
-        'timing_partner_id',
-        entity_key('copernico', 'timing_partner_id', 'event_id', 'participant_id'),
-        'first_name',
-        'last_name',
-        'birth_date',
-        'email'
-    ) }} as global_participant_id,
+    {{ provisional_person_id('timing_partner_id', entity_key('copernico', 'timing_partner_id', 'event_id', 'participant_id')) }}
+        as global_participant_id,
     external_id,
     first_name,
     null::text as middle_name,

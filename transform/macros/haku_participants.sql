@@ -13,14 +13,8 @@ select
     race_id,
     {{ entity_key('haku', 'timing_partner_id', 'event_id', 'race_id') }} as race_key,
     participant_id,
-    {{ person_id(
-        'timing_partner_id',
-        entity_key('haku', 'timing_partner_id', 'participant_id'),
-        'first_name_known',
-        'last_name_known',
-        'birth_date',
-        'email_known'
-    ) }} as global_participant_id,
+    {{ provisional_person_id('timing_partner_id', entity_key('haku', 'timing_partner_id', 'participant_id')) }}
+        as global_participant_id,
     null::text as external_id,
     first_name_known as first_name,
     middle_name,

@@ -129,14 +129,8 @@ select
     race_id,
     {{ entity_key('letsdothis', 'timing_partner_id', 'race_id') }} as race_key,
     entry_id as participant_id,
-    {{ person_id(
-        'timing_partner_id',
-        entity_key('letsdothis', 'timing_partner_id', 'entry_id'),
-        'first_name',
-        'last_name',
-        'birth_date',
-        'email'
-    ) }} as global_participant_id,
+    {{ provisional_person_id('timing_partner_id', entity_key('letsdothis', 'timing_partner_id', 'entry_id')) }}
+        as global_participant_id,
     null::text as external_id,
     first_name,
     null::text as middle_name,

@@ -132,14 +132,8 @@ select
     entered_event_id as race_id,
     {{ entity_key('runsignup', 'partner_id', 'entered_event_id') }} as race_key,
     registration_id as participant_id,
-    {{ person_id(
-        'partner_id',
-        entity_key('runsignup', 'partner_id', 'registration_id'),
-        'coalesce(first_name, removed_first_name)',
-        'coalesce(last_name, removed_last_name)',
-        'born_on',
-        'coalesce(email, removed_email)'
-    ) }} as global_participant_id,
+    {{ provisional_person_id('partner_id', entity_key('runsignup', 'partner_id', 'registration_id')) }}
+        as global_participant_id,
     null::text as external_id,
     coalesce(first_name, removed_first_name) as first_name,
     coalesce(middle_name, removed_middle_name) as middle_name,

@@ -17,6 +17,22 @@
     where
         -- What came while the models were being built is the next build's.
         built.changed_xid < {{ seen_until() }}
-        and to_jsonb(built) - 'changed_xid' is distinct from to_jsonb(candidate)
-    {{ 'union all' if not loop.last }}
+        -- Whose an entry is comes from the registry, not from the views.
+        and to_jsonb(built) - array['changed_xid', 'global_participant_id']
+        is distinct from to_jsonb(candidate) - array['global_participant_id', 'person_confidence']
+    union all
 {% endfor %}
+select
+    'unified_participants' as relation,
+    candidate.participant_key as row_key
+from {{ ref('unified_participants') }} as candidate
+inner join {{ source('hub', 'person_records') }} as persons on candidate.participant_key = persons.record_key
+where
+    (candidate.global_participant_id, candidate.person_confidence)
+    is distinct from (persons.person_id, persons.confidence)
+    -- Decided since the candidates were told.
+    and not exists (
+        select 1
+        from {{ source('hub', 'person_due') }} as due
+        where due.record_key = candidate.participant_key
+    )

@@ -67,10 +67,44 @@ create table if not exists hub.person_changes (
 create index if not exists person_changes_person_id on hub.person_changes (person_id);
 create index if not exists person_changes_other_person_id on hub.person_changes (other_person_id);
 comment on table hub.person_changes is
-'What became of records that had another id. Numbered within a partner: what others do must not show.';
+'What became of records that had another id, step by step; numbered within a partner.';
+
+create table if not exists hub.person_news (
+    timing_partner_id integer not null,
+    number bigint not null,
+    kind text not null check (kind in ('merged', 'split', 'moved', 'ended')),
+    person_id text not null,
+    other_person_id text,
+    records integer not null,
+    is_decided boolean not null,
+    changed_at timestamptz not null,
+    primary key (timing_partner_id, number)
+);
+comment on table hub.person_news is
+'What readers are told: how the ids that they see at a publish differ from those of the publish before. Rows that are
+not published yet are made anew by each cycle. Numbered within a partner: what others do must not show.';
+
+create table if not exists hub.people_across (
+    global_participant_id text primary key,
+    timing_partner_id integer not null,
+    people_id text not null,
+    confidence double precision not null
+);
+create index if not exists people_across_people_id on hub.people_across (people_id);
+comment on table hub.people_across is
+'For staff alone: persons of several timing partners who are one. people_id is for counting and joining, and moves as
+data grow.';
 
 create table if not exists hub.person_due (
     record_key text primary key
 );
 comment on table hub.person_due is
 'Records whose person or confidence changed since the candidate relations were told. Written with the change itself.';
+
+create table if not exists hub.person_linkage (
+    is_only boolean primary key default true check (is_only),
+    state jsonb not null,
+    at timestamptz not null default now()
+);
+comment on table hub.person_linkage is
+'What the linkage said last that the registry followed: its token, and the parameters it has learned.';

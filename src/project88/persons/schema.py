@@ -15,8 +15,14 @@ DDL = Path(__file__).with_name("persons.sql")
 
 def ensure(connection: Connection) -> None:
     """Create or bring up to date the registry's tables, and commit; cheap where nothing has changed."""
+    with connection:
+        ensure_tables(connection)
+
+
+def ensure_tables(connection: Connection) -> None:
+    """Do what `ensure` does, in the caller's transaction."""
     text = DDL.read_text(encoding="utf-8")
-    with connection, connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         if is_applied(connection, "persons", text):
             return
         # Two processes that begin at once would both create.

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg2.extras import execute_values
 from pyarrow import csv
 
@@ -31,14 +32,14 @@ class Found:
     """What the linkage says of one partner's records.
 
     `groups` (Arrow: record_id, group, confidence) holds every record of each group that was touched. `fingerprints`: of
-    each record that was read anew. `gone`: records that are no more. `links`: pairs with their bits, for where a
-    decision parts a group.
+    each record that was read anew. `gone`: records that are no more. `links` (Arrow: record_id, other_record_id, score
+    in bits): for where a decision parts a group.
     """
 
     groups: pa.Table
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     gone: Collection[str] = ()
-    links: Sequence[Link] = ()
+    links: pa.Table | None = None
 
 
 EMPTY = pa.table({"record_id": pa.array([], pa.string()), "group": pa.array([], pa.int64()),
@@ -122,11 +123,18 @@ def _follow(
     decided = standing(decisions(cursor, timing_partner_id))
     known = _known(cursor, timing_partner_id, touched, decided)
     outcome = match(
-        timing_partner_id, clusters, known, decided=decided, links=found.links, changed=found.fingerprints.keys(),
-        gone=found.gone,
+        timing_partner_id, clusters, known, decided=decided,
+        links=_links(found.links, touched) if decided.apart and found.links is not None else (),
+        changed=found.fingerprints.keys(), gone=found.gone,
     )  # fmt: skip
     _write(cursor, timing_partner_id, outcome, found.fingerprints, now, is_decided)
     return outcome
+
+
+def _links(links: pa.Table, among: set[str]) -> list[Link]:
+    mine = links.filter(pc.is_in(links.column("record_id"), pa.array(sorted(among), pa.string())))
+    columns = (mine.column(name).to_pylist() for name in ("record_id", "other_record_id", "score"))
+    return list(zip(*columns, strict=True))
 
 
 def _known(cursor: Cursor, timing_partner_id: int, touched: set[str], decided: Standing) -> Known:
@@ -203,6 +211,7 @@ def _write(
     )
     cursor.execute("delete from hub.person_records where record_key = any(%s)", (outcome.gone,))
     cursor.execute("update hub.persons set retired_at = %s where person_id = any(%s)", (now, list(outcome.retired)))
+    cursor.execute("delete from hub.people_across where global_participant_id = any(%s)", (list(outcome.retired),))
     execute_values(
         cursor,
         "insert into hub.person_aliases (person_id, successor_id, retired_at) values %s",
@@ -231,7 +240,7 @@ def _write(
 def _begin(cursor: Cursor, timing_partner_id: int, found: Found, now: datetime) -> None:
     """Make a partner's first persons, all of them new: what `match` would, in two statements."""
     cursor.execute(
-        "create temp table if not exists first_records (record_key text, grp bigint, confidence double precision, "
+        "create temp table if not exists first_records (record_key text, grp text, confidence double precision, "
         'fingerprint uuid, first_record text collate "C") on commit drop'
     )
     cursor.execute("truncate first_records")
@@ -279,6 +288,36 @@ def _begin(cursor: Cursor, timing_partner_id: int, found: Found, now: datetime) 
     )
     cursor.execute(
         "insert into hub.person_due (record_key) select record_key from first_records on conflict do nothing"
+    )
+
+
+def join_across(cursor: Cursor, groups: pa.Table) -> None:
+    """Keep for staff which persons of several partners are one; `groups`: record_id, wide_group, wide_confidence.
+
+    Of each group over partners that is in it, it has all records.
+    """
+    cursor.execute("create temp table across (record_key text, wide text, confidence double precision) on commit drop")
+    lines = io.BytesIO()
+    csv.write_csv(
+        groups.select(["record_id", "wide_group", "wide_confidence"]), lines, csv.WriteOptions(include_header=False)
+    )
+    lines.seek(0)
+    cursor.copy_expert("copy across from stdin (format csv)", lines)
+    cursor.execute(
+        """
+        create temp table joined on commit drop as
+        select r.person_id, r.timing_partner_id, min(a.wide) as wide, min(a.confidence) as confidence
+        from across as a inner join hub.person_records as r on a.record_key = r.record_key
+        group by 1, 2
+        """
+    )
+    cursor.execute("delete from hub.people_across where global_participant_id in (select person_id from joined)")
+    cursor.execute(
+        """
+        insert into hub.people_across (global_participant_id, timing_partner_id, people_id, confidence)
+        select person_id, timing_partner_id, md5('people|' || min(person_id) over (partition by wide)), confidence
+        from joined
+        """
     )
 
 

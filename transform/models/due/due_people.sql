@@ -1,4 +1,4 @@
-{{ config(unique_key=['timing_partner_id', 'global_participant_id']) }}
+{{ config(unique_key=['timing_partner_id', 'global_participant_id'], tags=['persons']) }}
 
 -- Persons who may have won or lost an entry. Whose entries were due: before those were written, and after.
 select

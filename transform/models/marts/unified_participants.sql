@@ -61,19 +61,48 @@
     'fetched_date',
 ] %}
 
-{{ built(
-    columns,
-    everything=ref('int_participants_unioned'),
-    due=[
-        ['(' ~ runsignup_participants(due=ref('due_runsignup_participants')) ~ ')', none, []],
-        ['(' ~ chronotrack_entries(due=ref('due_chronotrack_entries')) ~ ')', none, []],
-        ['(' ~ copernico_participants(due=ref('due_copernico_participants')) ~ ')', none, []],
-        [
-            '(' ~ letsdothis_participants(
-                due=ref('due_letsdothis_participants'), due_applications=ref('due_letsdothis_applications')
-            ) ~ ')', none, [],
+with entries as (
+    {{ built(
+        columns,
+        everything=ref('int_participants_unioned'),
+        due=[
+            ['(' ~ runsignup_participants(due=ref('due_runsignup_participants')) ~ ')', none, []],
+            ['(' ~ chronotrack_entries(due=ref('due_chronotrack_entries')) ~ ')', none, []],
+            ['(' ~ copernico_participants(due=ref('due_copernico_participants')) ~ ')', none, []],
+            [
+                '(' ~ letsdothis_participants(
+                    due=ref('due_letsdothis_participants'), due_applications=ref('due_letsdothis_applications')
+                ) ~ ')', none, [],
+            ],
+            ['(' ~ raceroster_participants(due=ref('due_raceroster_participants')) ~ ')', none, []],
+            ['(' ~ haku_participants(due=ref('due_haku_participants')) ~ ')', none, []],
         ],
-        ['(' ~ raceroster_participants(due=ref('due_raceroster_participants')) ~ ')', none, []],
-        ['(' ~ haku_participants(due=ref('due_haku_participants')) ~ ')', none, []],
-    ],
-) }}
+    ) }}
+)
+
+-- Whose an entry is, the registry says; an entry that it does not know yet is somebody's of its own.
+select
+    {%- for column in columns %}
+        {%- if column == 'global_participant_id' %}
+            coalesce(persons.person_id, entries.global_participant_id) as global_participant_id,
+        {%- else %}
+            entries.{{ column }},
+        {%- endif %}
+    {%- endfor %}
+    persons.confidence as person_confidence
+from
+    entries
+{%- if takes_due() %}
+    -- limit 1: looked up by key, however many rows the planner thinks are due.
+    left join lateral (
+        select
+            known.person_id,
+            known.confidence
+        from {{ source('hub', 'person_records') }} as known
+        where known.record_key = entries.participant_key
+        order by known.record_key
+        limit 1
+    ) as persons on true
+{%- else %}
+    left join {{ source('hub', 'person_records') }} as persons on entries.participant_key = persons.record_key
+{%- endif %}
