@@ -13,7 +13,7 @@ NAME = "person_changes"
 RELATION = "person_changes"
 NEEDS = ("candidate.person_changes", "hub.persons")
 
-TYPES = ("merged", "split", "moved", "ended")
+TYPES = ("merged", "split", "moved", "ended", "forgotten")
 
 # Persons belong to a partner and to no single provider: 'all' stands in its place.
 VIEW = """
@@ -23,7 +23,7 @@ select
     'all'::text as source_provider,
     p.ctid::text as origin,
     p.change_type,
-    (p.change_type = 'ended') = (p.other_global_participant_id is null) as change_says_whose_they_are,
+    (p.change_type in ('ended', 'forgotten')) = (p.other_global_participant_id is null) as change_says_whose_they_are,
     not exists (
         select from hub.persons as h
         where

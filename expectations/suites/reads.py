@@ -118,6 +118,12 @@ select
     r.scope,
     r.rows_at_provider - coalesce(r.rows_rejected, 0) as expected,
     coalesce(h.live, 0) as stored,
+    -- Rows that raw refuses; whether the provider still has them is not asked.
+    (
+        select count(*) from hub.forgotten as f
+        where f.timing_partner_id = r.timing_partner_id and f.provider = '{self.provider}' and f.stream = r.stream
+            and (r.scope = '' or f.scope = r.scope)
+    ) as forgotten,
     -- A refused record of a known key leaves its row as it was.
     coalesce(h.live, 0) - least(coalesce(h.refused, 0), coalesce(r.rows_rejected, 0)) as surely_stored
 from raw_{self.provider}.reads as r
@@ -141,7 +147,7 @@ select source_provider, timing_partner_id, relation,
     sum(stored) || ' rows are stored where the provider showed ' || sum(expected)
     || ' readable ones, in ' || count(*) || ' event(s)' as detail
 from {batch}
-where expected not between surely_stored and stored
+where expected not between surely_stored and stored + forgotten
 group by source_provider, timing_partner_id, relation
 """,
                 **rules.named(

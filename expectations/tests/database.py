@@ -14,6 +14,7 @@ from psycopg2.extras import Json
 from expectations.runner import accept_baseline, ensure_tables
 from project88 import candidate_log, raw
 from project88.db.schema import ensure_hub
+from project88.persons.schema import ensure as ensure_persons
 from project88.published import RELATIONS
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ _CANDIDATE = {
 def create(conn: connection) -> None:
     """Make every table that the gate reads."""
     ensure_hub(conn)
+    ensure_persons(conn)
     ensure_tables(conn)
     with conn, conn.cursor() as cur:
         for provider, tables in _RAW.items():

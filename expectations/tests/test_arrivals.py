@@ -340,6 +340,33 @@ def test_a_complete_reading_must_be_completely_stored(
     assert passes or report.failures[0].sample_keys == ["5"]
 
 
+@pytest.mark.parametrize(
+    ("at_provider", "passes"),
+    [
+        pytest.param(12, True, id="the provider still has both"),
+        pytest.param(10, True, id="gone there as well"),
+        pytest.param(13, False, id="the loader lost one"),
+        pytest.param(9, False, id="a removal was not noticed"),
+    ],
+)
+def test_forgotten_rows_are_not_taken_for_lost_ones(season: Season, gate: Gate, at_provider: int, passes: bool) -> None:
+    season.raw_event(5)
+    season.raw_participants(10)
+    for key, partner, stream, scope in (
+        ("a", 1, "participants", "5"), ("b", 1, "participants", "5"), ("c", 1, "participants", "6"),
+        ("d", 2, "participants", "5"), ("e", 1, "results", "5"), ("f", 1, "entry", None),
+    ):  # fmt: skip
+        season.put(
+            "hub.forgotten", key_hash=key.encode(), salt_id="s", timing_partner_id=partner, provider="runsignup",
+            stream=stream, scope=scope, forgotten_at=NOW, forgotten_by="ada",
+        )  # fmt: skip
+    season.read("participants", "5", mode="whole", rows_at_provider=at_provider)
+
+    report = gate("arrivals")
+
+    assert stops(report) == (set() if passes else {"reads_reconcile"})
+
+
 def test_a_refused_record_of_a_stored_row_is_not_taken_for_a_lost_one(season: Season, gate: Gate) -> None:
     season.raw_event(5)
     season.raw_participants(10)

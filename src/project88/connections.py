@@ -9,6 +9,7 @@ from psycopg2.extras import Json
 
 from project88 import vault
 from project88.errors import ActionNeeded
+from project88.persons import forgotten
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -80,6 +81,20 @@ def add_partner(connection: Connection, *, slug: str, name: str, timing_partner_
     return timing_partner_id
 
 
+def partner_id(connection: Connection, name: str) -> int:
+    """Return the id of the timing partner that a slug or an id names. Raises ActionNeeded where there is none."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select timing_partner_id from hub.timing_partners where slug = %s or timing_partner_id::text = %s"
+            " order by slug <> %s limit 1",
+            (name, name, name),
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise ActionNeeded(f"there is no timing partner {name}; `p88 partner list` shows them")
+    return int(row[0])
+
+
 def save(
     connection: Connection,
     *,
@@ -108,7 +123,9 @@ def save(
 
 
 def seal_anew(connection: Connection, new_key: str) -> int:
-    """Seal every connection's credentials with another key, all or none; returns how many there were.
+    """Seal every connection's credentials, and the key of what was forgotten, with another key, all or none.
+
+    Returns how many connections there were.
 
     Raises ActionNeeded where one cannot be opened with the key in use, or the new one is no key.
     """
@@ -125,6 +142,7 @@ def seal_anew(connection: Connection, new_key: str) -> int:
                 "update hub.connections set secrets = %s, secrets_key_id = %s where connection_id = %s",
                 (*vault.seal(owner, secrets, new_key), connection_id),
             )
+        forgotten.seal_anew(cursor, new_key)
     return len(rows)
 
 

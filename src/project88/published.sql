@@ -306,5 +306,5 @@ comment on table unified.participant_tracking is 'One row per timing partner and
 comment on table unified.results_without_entry is
 'One row per result that names no entry, and whose it is; unified.result_persons tells it of every result.';
 comment on table unified.person_changes is
-'One row per person whose records became another''s: merged, split, moved or ended.';
+'One row per person whose records became another''s: merged, split, moved or ended; or who was forgotten.';
 comment on table unified.entry_links is 'One row per pair of entries that are one start, with its evidence.';

@@ -20,6 +20,7 @@ from psycopg2 import sql
 
 from project88 import settings
 from project88.errors import ActionNeeded
+from project88.persons import forgotten
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -144,6 +145,7 @@ def ensure_tables(connection: Connection, catalogs: dict[str, dict[str, Any]]) -
             cursor.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
             for stream in catalog["streams"]:
                 _ensure_table(cursor, provider, stream)
+        forgotten.install(cursor)
 
 
 def _ensure_table(cursor: Any, provider: str, stream: dict[str, Any]) -> None:

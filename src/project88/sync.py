@@ -28,6 +28,7 @@ from psycopg2.extras import Json
 from project88 import db, doubtful, raw, settings
 from project88.connections import SECRET_SETTINGS
 from project88.errors import ActionNeeded
+from project88.persons import forgotten
 from project88.raw import PROVIDERS
 
 if TYPE_CHECKING:
@@ -191,6 +192,11 @@ def meltano_environment(dsn: str, folder: Path) -> dict[str, str]:
             "PGTZ": "UTC",
         }
     )
+    with contextlib.closing(db.connect(dsn)) as connection:
+        options = forgotten.session_options(connection)
+    if options:
+        # What the raw tables tell forgotten persons by, for any loader: libpq reads it when it connects.
+        environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {options}".strip()
     return environment
 
 

@@ -112,6 +112,49 @@ def confirm(name: str, why: str, by: str) -> None:
     _decide("confirm", (name,), (), why, by)
 
 
+@person.command("forget")
+@click.argument("name", metavar="PERSON")
+@click.option("--partner", required=True, help="The timing partner whose person it is: slug or id.")
+@click.option("--everywhere", is_flag=True, help="Whoever is the same person at other timing partners as well.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@by_option
+def forget(name: str, partner: str, everywhere: bool, yes: bool, by: str) -> None:
+    """Erase PERSON: from raw to published, and so that no sync brings it back. There is no way to undo it.
+
+    Shows how many rows of which relation go, and asks. What stays is the id, retired, and keyed hashes of the
+    provider's ids. Backups, and what others have copied, are yours to look after: docs/operations.md.
+
+    \b
+    Example: p88 person forget --yes --partner harbour \\
+             "$(p88 sql --as harbour --csv "select min(participant_key) from unified_participants" | tail -1)"
+    """
+    from project88 import connections, db, pipeline
+    from project88.cli.database import _print_table
+    from project88.persons import forgetting
+    from project88.tell import Teller
+
+    dsn = db.database_url()
+    now = datetime.now(UTC)
+    with _opened() as connection, connection.cursor() as cursor:
+        timing_partner_id = connections.partner_id(connection, partner)
+        persons = forgetting.who(cursor, name, timing_partner_id, everywhere=everywhere)
+        if not isinstance(persons, forgetting.Forgotten):
+            told = forgetting.counts(cursor, forgetting.find(cursor, persons))
+            for one, of in persons.items():
+                click.echo(f"person {one} of timing partner {of}")
+            _print_table(["relation", "rows"], list(told.items()), len(told))
+    if not yes and not isinstance(persons, forgetting.Forgotten):
+        click.confirm("Erase all of it?", abort=True, err=True)
+    done = forgetting.forget(dsn, name, timing_partner_id, everywhere=everywhere, by=by, now=now)
+    if isinstance(done, forgetting.Forgotten):
+        click.echo(f"{name} was forgotten already, on {_time(done.at)}", err=True)
+        if done.is_finished:
+            return
+    else:
+        click.echo("erased; what follows from it is published now", err=True)
+    pipeline.run(dsn, teller=Teller(), syncing=False)
+
+
 def _decide(kind: Kind, names: tuple[str, ...], records: tuple[str, ...], why: str, by: str) -> None:
     from project88.persons import store
 

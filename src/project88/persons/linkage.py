@@ -8,6 +8,7 @@ told. Where they do not meet, a process died in between, and all groups are told
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,12 +53,19 @@ class Linkage:
         gone: Sequence[str],
         everything: Callable[[], pa.Table],
         state: dict[str, Any] | None,
+        erased: Sequence[str] = (),
     ) -> Groups:
         """Take in records that are new or say something new, and forget those that are gone.
+
+        Of the `erased` ones nothing stays in the folder, not even in blocks that are free.
 
         `state` is what the registry was told last; None before the first. `everything` reads all records, the changed
         ones among them, where that is needed. `kept` must follow when the registry has committed.
         """
+        if erased:
+            # What a kill left of a file that was being made.
+            for left_over in self._folder.glob(".making-*"):
+                shutil.rmtree(left_over, ignore_errors=True)
         base = self._opened(state)
         if base is None:
             return self._made(everything(), state, (state or {}).get("parameters"))
@@ -65,8 +73,8 @@ class Linkage:
             was_interrupted = self._states()[1] is not None
             following = self._begin(state)
             if was_interrupted:
-                return self._told_again(base, everything(), following)
-            left = base.remove(gone) if gone else None
+                return self._told_again(base, everything(), following, erase=bool(erased))
+            left = base.remove([*gone, *erased], erase=bool(erased)) if gone or erased else None
             came = base.add(changed) if changed.num_rows else None
             if base.growth < MOST_GROWTH:
                 groups = [one.groups for one in (came, left) if one is not None]
@@ -101,13 +109,14 @@ class Linkage:
             found = base.found()
             return Groups(found.groups, found.links, self._state(following, base))
 
-    def _told_again(self, base: Base, there: pa.Table, following: str) -> Groups:
+    def _told_again(self, base: Base, there: pa.Table, following: str, *, erase: bool) -> Groups:
         """Take in what came, went or differs from what a process that died had taken in, and tell of all groups.
 
         Also of what the registry holds to be unchanged: it may have changed and changed back since.
         """
         kept = base.found().groups.column("record_id")
-        base.remove(kept.filter(pc.invert(pc.is_in(kept, there.column("record_id")))).to_pylist())
+        strange = kept.filter(pc.invert(pc.is_in(kept, there.column("record_id")))).to_pylist()
+        base.remove(strange, erase=erase)
         # What says what it said is passed over.
         base.add(there)
         found = base.found()

@@ -1,4 +1,5 @@
 -- The person registry: ids that last, apart from the clusters that the linkage finds. No reader's role may see it.
+-- And what is kept of persons who were forgotten.
 -- Run as a whole by project88.persons.schema.ensure whenever this file has changed, so every statement may run again.
 
 create table if not exists hub.persons (
@@ -56,7 +57,7 @@ comment on table hub.person_decisions is
 create table if not exists hub.person_changes (
     timing_partner_id integer not null,
     number bigint not null,
-    kind text not null check (kind in ('merged', 'split', 'moved', 'ended')),
+    kind text not null check (kind in ('merged', 'split', 'moved', 'ended', 'forgotten')),
     person_id text not null,
     other_person_id text,
     records integer not null,
@@ -72,7 +73,7 @@ comment on table hub.person_changes is
 create table if not exists hub.person_news (
     timing_partner_id integer not null,
     number bigint not null,
-    kind text not null check (kind in ('merged', 'split', 'moved', 'ended')),
+    kind text not null check (kind in ('merged', 'split', 'moved', 'ended', 'forgotten')),
     person_id text not null,
     other_person_id text,
     records integer not null,
@@ -83,6 +84,14 @@ create table if not exists hub.person_news (
 comment on table hub.person_news is
 'What readers are told: how the ids that they see at a publish differ from those of the publish before. Rows that are
 not published yet are made anew by each cycle. Numbered within a partner: what others do must not show.';
+
+-- Tables of before know no kind `forgotten`.
+alter table hub.person_changes drop constraint if exists person_changes_kind_check;
+alter table hub.person_changes add constraint person_changes_kind_check
+check (kind in ('merged', 'split', 'moved', 'ended', 'forgotten'));
+alter table hub.person_news drop constraint if exists person_news_kind_check;
+alter table hub.person_news add constraint person_news_kind_check
+check (kind in ('merged', 'split', 'moved', 'ended', 'forgotten'));
 
 create table if not exists hub.people_across (
     global_participant_id text primary key,
@@ -108,3 +117,54 @@ create table if not exists hub.person_linkage (
 );
 comment on table hub.person_linkage is
 'What the linkage said last that the registry followed: its token, and the parameters it has learned.';
+
+-- forgotten persons
+
+create table if not exists hub.forgotten (
+    key_hash bytea primary key,
+    salt_id text not null,
+    timing_partner_id integer not null,
+    provider text not null,
+    stream text not null,
+    scope text,
+    forgotten_at timestamptz not null,
+    forgotten_by text not null
+);
+create index if not exists forgotten_scope on hub.forgotten (timing_partner_id, provider, stream, scope);
+comment on table hub.forgotten is
+'What raw refuses: keyed hashes of the ids of forgotten rows. stream: the raw table whose row it was, or what several
+tables know the row by (entry, application, starter). scope: the event of a row, so that readings add up.';
+
+create table if not exists hub.forgotten_salt (
+    salt_id text primary key,
+    sealed text not null,
+    sealed_key_id text not null
+);
+comment on table hub.forgotten_salt is
+'The key of the hashes, sealed as credentials are: whoever has the database alone cannot try ids.';
+
+create table if not exists hub.forgotten_persons (
+    person_id text primary key,
+    timing_partner_id integer not null,
+    was_published boolean not null,
+    forgotten_at timestamptz not null,
+    forgotten_by text not null
+);
+comment on table hub.forgotten_persons is 'Ids whose persons were forgotten; none is given out again.';
+
+create table if not exists hub.forgotten_due (
+    record_key text primary key
+);
+comment on table hub.forgotten_due is
+'Records that are erased here and not yet from the linkage''s file; the next cycle does that and forgets them.';
+
+create or replace function hub.forgotten_hash(key text) returns bytea language sql stable as $body$
+    -- HMAC-SHA256 of RFC 2104, since pgcrypto is not everywhere. The setting holds the two padded keys.
+    select sha256(
+        decode(substr(current_setting('p88.forgotten_key', true), 129), 'hex')
+        || sha256(
+            decode(substr(current_setting('p88.forgotten_key', true), 1, 128), 'hex') || convert_to(key, 'UTF8')
+        )
+    )
+$body$;
+revoke execute on function hub.forgotten_hash(text) from public;

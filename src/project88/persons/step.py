@@ -28,6 +28,19 @@ if TYPE_CHECKING:
 ENTRIES, RESULTS, EVENTS = "unified_participants", "unified_results", "unified_events"
 WATCHED = {ENTRIES, RESULTS, EVENTS}
 ALONE = "results_without_entry"
+# Persons who were forgotten, which readers have not been told.
+UNTOLD = """
+select f.* from hub.forgotten_persons as f
+where
+    f.was_published
+    and not exists (
+        select from unified.person_changes as u
+        where
+            u.global_participant_id = f.person_id
+            and u.timing_partner_id = f.timing_partner_id
+            and u.change_type = 'forgotten'
+    )
+"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,10 @@ def bring_up_to_date(dsn: str, linkage: Linkage, now: datetime) -> Done:
             whole = bool(wholes & WATCHED) or cursor.fetchone() == (True,)
             _look_at(cursor, whole=whole)
             changed, gone = _differing(cursor, whole=whole)
-        linked = _link(connection, linkage, changed, gone, now) if changed.num_rows or gone else 0
+            cursor.execute("select record_key from hub.forgotten_due order by 1")
+            erased = [key for (key,) in cursor.fetchall()]
+        any_differ = changed.num_rows or gone or erased
+        linked = _link(connection, linkage, changed, gone, erased, now) if any_differ else 0
         with connection, connection.cursor() as cursor:
             # What somebody decides from here on is the next cycle's.
             store.lock(cursor)
@@ -65,10 +81,11 @@ def bring_up_to_date(dsn: str, linkage: Linkage, now: datetime) -> Done:
 
 
 def _anything_waits(cursor: Cursor) -> bool:
-    """Return whether anything changed since the last publish: a record, or what somebody decided."""
+    """Return whether anything changed since the last publish: a record, what somebody decided, who was forgotten."""
     cursor.execute(
         "select exists (select from hub.candidate_changes) or exists (select from hub.person_due)"
-        " or exists (select from due.results_without_entry)"
+        " or exists (select from due.results_without_entry) or exists (select from hub.forgotten_due)"
+        f" or exists ({UNTOLD})"
     )
     return cursor.fetchone() == (True,)
 
@@ -133,7 +150,9 @@ def _differing(cursor: Cursor, *, whole: bool) -> tuple[pa.Table, list[str]]:
     return found, [key for (key,) in cursor.fetchall()]
 
 
-def _link(connection: Connection, linkage: Linkage, changed: pa.Table, gone: list[str], now: datetime) -> int:
+def _link(
+    connection: Connection, linkage: Linkage, changed: pa.Table, gone: list[str], erased: list[str], now: datetime
+) -> int:
     def everything() -> pa.Table:
         with connection, connection.cursor() as cursor:
             return records.read(cursor, records.everything())
@@ -143,7 +162,7 @@ def _link(connection: Connection, linkage: Linkage, changed: pa.Table, gone: lis
         (state,) = cursor.fetchone() or (None,)
         cursor.execute("select exists (select from hub.person_records)")
         is_first = cursor.fetchone() == (False,)
-    found = linkage.look(changed, gone, (lambda: changed) if is_first else everything, state)
+    found = linkage.look(changed, gone, (lambda: changed) if is_first else everything, state, erased)
     # A key is provider/partner/id.
     partner_of = pc.list_element(pc.split_pattern(found.groups.column("record_id"), "/"), 1)
     partners = {
@@ -172,6 +191,7 @@ def _link(connection: Connection, linkage: Linkage, changed: pa.Table, gone: lis
             " on conflict (is_only) do update set state = excluded.state, at = excluded.at",
             {"state": Json(found.state), "now": now},
         )
+        cursor.execute("delete from hub.forgotten_due where record_key = any(%s)", (erased,))
     linkage.kept()
     return int(changed.num_rows)
 
@@ -365,4 +385,30 @@ def _sum_up(cursor: Cursor, wholes: set[str], now: datetime) -> None:
         from told as t
         """,
         (now,),
+    )
+    # Of whom nothing is left to compare.
+    cursor.execute(
+        f"""
+        insert into hub.person_news (
+            timing_partner_id, number, kind, person_id, other_person_id, records, is_decided, changed_at
+        )
+        select
+            f.timing_partner_id,
+            greatest(
+                coalesce((
+                    select max(n.number) from hub.person_news as n where n.timing_partner_id = f.timing_partner_id
+                ), 0),
+                coalesce((
+                    select max(u.change_number) from unified.person_changes as u
+                    where u.timing_partner_id = f.timing_partner_id
+                ), 0)
+            ) + row_number() over (partition by f.timing_partner_id order by f.forgotten_at, f.person_id),
+            'forgotten',
+            f.person_id,
+            null,
+            0,
+            true,
+            f.forgotten_at
+        from ({UNTOLD}) as f
+        """
     )
