@@ -14,7 +14,7 @@ from tests.pipeline.harness import CHECKOUT, Hub
 
 LAB = CHECKOUT / ".venv-lab" / "bin"
 NOTEBOOKS = sorted((CHECKOUT / "notebooks").glob("*.ipynb"))
-FILL_UP, SEASON, RETURN, GATE = (path.stem for path in NOTEBOOKS)
+FILL_UP, SEASON, RETURN, GATE, WHO = (path.stem for path in NOTEBOOKS)
 PLOT = '<div class="jp-RenderedImage'
 PUBLISHED = ("unified_events", "unified_participants", "unified_results")
 SIX = ("chronotrack", "copernico", "haku", "letsdothis", "raceroster", "runsignup")
@@ -123,7 +123,7 @@ def of_nothing(connected: Hub, copies, tmp_path_factory) -> Iterator[dict[str, s
 @pytest.mark.parametrize("notebook", [path.stem for path in NOTEBOOKS])
 def test_a_notebook_answers_its_question_with_a_plot(notebook, as_analyst, as_harbour):
     for page in (as_analyst[notebook], as_harbour[notebook]):
-        assert page.count(PLOT) == 1
+        assert page.count(PLOT) == (3 if notebook == WHO else 1)
         assert "There is nothing here yet" not in _shown(page)
 
 
@@ -144,6 +144,28 @@ def test_an_answer_is_the_one_that_the_published_rows_give(caught, as_analyst):
     assert re.search(
         r"Of \d+ people who entered in 2026, \d+ \(\d+ %\) had entered in an earlier", _shown(as_analyst[RETURN])
     )
+
+
+def test_people_and_what_is_to_be_looked_at_are_the_published_ones(caught, as_analyst, as_harbour):
+    people = caught.ask(
+        """
+        select count(distinct (p.timing_partner_id, p.global_participant_id)),
+            count(distinct p.global_participant_id) filter (where p.timing_partner_id = 1)
+        from unified.unified_participants as p join unified.unified_events as e using (event_key)
+        where not p.is_removed and e.event_date is not null
+        """
+    )
+    ((least, partner),) = caught.ask(
+        """
+        select global_participant_id, timing_partner_id from unified.unified_participants where not is_removed
+        group by 1, 2 having count(*) > 1 and min(person_confidence) < 1 order by min(person_confidence), 2, 1 limit 1
+        """
+    )
+
+    for page, number in zip((as_analyst[WHO], as_harbour[WHO]), people[0], strict=True):
+        assert f"entries are of {number:,} people" in _shown(page)
+    assert f"For the first of them: p88 person show {least}" in _shown(as_analyst[WHO])
+    assert partner == 1 or least not in as_harbour[WHO]
 
 
 def test_a_partner_s_reader_is_told_of_its_own_rows_only(as_analyst, as_harbour):
