@@ -126,6 +126,10 @@ def _owner(salt_id: str) -> vault.Owner:
 
 def salt(cursor: Cursor) -> Salt | None:
     """Return the key in use; None before anybody was forgotten. Raises ActionNeeded where it cannot be opened."""
+    # A hub that no run has brought up to date since there is forgetting has no table yet.
+    cursor.execute("select to_regclass('hub.forgotten_salt') is not null")
+    if cursor.fetchone() == (False,):
+        return None
     cursor.execute("select salt_id, sealed, sealed_key_id from hub.forgotten_salt")
     row = cursor.fetchone()
     if row is None:
