@@ -482,7 +482,8 @@ def test_the_plain_sql_of_the_benchmarks_makes_the_same_rows(mine):
                 )
                 found[schema] = cursor.fetchone()
             assert found["plain"] == found["candidate"], relation
-            assert found["plain"][0] > 0
+            # After one publish nobody's id has changed.
+            assert (found["plain"][0] > 0) == (relation != "person_changes"), relation
 
 
 # what is read
