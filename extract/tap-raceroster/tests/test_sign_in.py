@@ -57,7 +57,9 @@ def test_a_token_that_ends_is_refreshed_and_after_a_missed_day_the_login_is_used
 
 
 def test_an_expired_token_in_the_middle_of_a_run_is_renewed(season, run):
-    season.fault("expired_token", times=2, path_contains="/participants")
+    # Of two events: a call that meets it twice, with a token just made, is denied.
+    for title in ("Orchard", "Ropewalk"):
+        season.fault("expired_token", times=1, path_contains=f"/{season.event(title)}/participants")
 
     first = run(results_source="none")
 
