@@ -620,11 +620,12 @@ def tell(console: Console, runs: list[Run], version: str) -> str:
     ours = next((name for name in (Fast.name, Tuned.name) if (name, FIRST) in medians), "")
     parts = [machine(("meltanolabs-target-postgres", "singer-sdk", "meltano"), version) + " " + _bench_versions()]
     for task in TASKS:
-        rows = []
+        rows, most = [], 0
         for (way, what), one in medians.items():
             if what != task:
                 continue
             rates = [r.rate for r in runs if (r.way, r.task) == (way, task)]
+            most = max(most, len(rates))
             mine = medians.get((ours, task))
             ratio = f"{mine.rate / one.rate:.2f}" if mine is not None else ""
             rows.append(
@@ -650,7 +651,7 @@ def tell(console: Console, runs: list[Run], version: str) -> str:
                 "CPU s",
                 "peak MB",
             ]
-            parts.append(show(console, f"{task} ({len(rates)} runs each, medians)", columns, rows))
+            parts.append(show(console, f"{task} (medians of {most} runs)", columns, rows))
     return "\n\n".join([*parts, _needs(console, medians, ours), NOTES])
 
 

@@ -32,7 +32,9 @@ def show(console: Console, title: str, columns: Sequence[str], rows: Sequence[Se
     console.print(table)
     console.print()
     lines = [f"**{title}**", "", f"| {' | '.join(columns)} |", f"| --- |{' ---: |' * (len(columns) - 1)}"]
-    lines += [f"| {' | '.join(row)} |" for row in rows]
+    # A stroke would begin another cell.
+    cells = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    lines += [f"| {' | '.join(row)} |" for row in cells]
     return "\n".join(lines)
 
 
