@@ -52,7 +52,8 @@ create table if not exists hub.person_decisions (
 );
 create index if not exists person_decisions_partner on hub.person_decisions (timing_partner_id, decision_id);
 comment on table hub.person_decisions is
-'What somebody decided, about records; person_ids: as they were called then. Rows are added and never changed.';
+'What somebody decided, about records; person_ids: as they were called then. Rows are added and
+never changed, but for records of somebody who is forgotten: they go, and the reason with them.';
 
 create table if not exists hub.person_changes (
     timing_partner_id integer not null,
