@@ -136,7 +136,7 @@ _CONTACT = "coalesce(email = 2, false) or coalesce(phone = 2, false) or coalesce
 # all but the birth date. `{names_damaged}` and `{births_damaged}` are true only for data that show that their first
 # names, their birth dates, are often somebody else's (see `scoring.Damage`). A licence number is one person's.
 _VETOED = f"""(
-    (a.suffix <> b.suffix) is true
+    suffix_differs
     or not coalesce(member_id = 2 and (first_name >= 2 or birth >= 5 or {{names_damaged}} and place >= 4), false) and (
         first_name = 0 and not ({{names_damaged}}
             and coalesce(birth >= 5 and place >= 3 and gender is distinct from 0, false))
@@ -145,7 +145,7 @@ _VETOED = f"""(
             or birth = 1 and not ({_CONTACT})
             or birth = 2 and not ({_CONTACT} or coalesce(place >= 4, false)))
         or birth = 3 and not ({_CONTACT} or coalesce(place >= 3, false) or coalesce(club = 1, false))
-        or birth = 5 and abs(a.lo - b.lo) >= {GENERATION} * 365 and not ({_CONTACT} or coalesce(place >= 2, false))
+        or birth = 5 and born_apart >= {GENERATION} * 365 and not ({_CONTACT} or coalesce(place >= 2, false))
         or middle_name = 0 and coalesce(birth < 5, true) and not ({_CONTACT})
         or {{surname}}
         or last_name is null and not (birth >= 5 and first_name >= 2) is true
@@ -172,19 +172,26 @@ SOUND = Damage()
 def levels(pairs: str, extra: str = "", damage: Damage = SOUND, across: bool = False) -> str:
     """Return a select of the levels of `pairs` (a, b): the fields' names, gender, vetoed, and `extra` columns.
 
-    `across`: with the chances of values over all scopes.
+    `across`: with the chances of values over all scopes. Levels are made once and kept: DuckDB would otherwise put their
+    SQL wherever their names stand, and compare each field a dozen times.
     """
     rated = "rated_across" if across else "rated"
     made = ", ".join(f"({field.sql})::tinyint as {field.name}" for field in FIELDS)
+    both = f"join {rated} as a on a.p = one join {rated} as b on b.p = other" if extra else ""
     return f"""
-        select a.p as a, b.p as b, {made}, ({GENDER})::tinyint as gender,
+        with compared as materialized (
+            select a.p as one, b.p as other, {made}, ({GENDER})::tinyint as gender,
+                (a.suffix <> b.suffix) is true as suffix_differs, abs(a.lo - b.lo) as born_apart
+            from {pairs} as pairs join rated as a on a.p = pairs.a join rated as b on b.p = pairs.b
+        )
+        select one as a, other as b, {", ".join(NAMES)}, gender,
             coalesce({_vetoed(damage, _SURNAME)}, false) as vetoed, coalesce({CORROBORATED}, false) as corroborated {extra}
-        from {pairs} as pairs join {rated} as a on a.p = pairs.a join {rated} as b on b.p = pairs.b
+        from compared {both}
     """
 
 
 def contradiction(damage: Damage = SOUND) -> str:
-    """Return the expression, over levels, that is true of what rules a pair out whoever else is of their group.
+    """Return the expression, over what `levels` compares, that is true of what rules a pair out whoever else is of their group.
 
     Not that their surnames differ: a third record can show that one became the other.
     """
