@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import psycopg2
 import pytest
 
-from tests.loading.ways import DAY, INSTANT, WAYS, Way, record, schema, state
+from tests.loading.ways import DAY, INSTANT, WAYS, Way, environment, record, schema, state
 
 
 @pytest.fixture(params=WAYS)
@@ -273,6 +275,30 @@ def test_a_state_tells_which_transactions_it_stands_for_where_that_is_wanted(way
     assert way.ask(written % (at_the_end["loaded_before_xid"], "before")) == [(False,)]
     assert way.ask(written % (in_between["loaded_before_xid"], "after")) == [(True,)]
     assert way.ask(written % (nothing_new["loaded_before_xid"], "after")) == [(False,)]
+
+
+def test_a_signal_that_comes_while_a_state_is_passed_on_cuts_no_line(request, way):
+    if way.name == "stock":
+        # It has no way to end early: the signal ends it at once.
+        pytest.skip("the stock loader promises nothing of the sort")
+    lines = way.lines([schema(), record(id=1), state({"at": "x" * 3_000_000})])
+    told = way.folder / "messages.jsonl"
+    told.write_text("\n".join(lines) + "\n")
+    with told.open() as messages:
+        process = subprocess.Popen(
+            way.command(), bufsize=0, stdin=messages, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            # As `p88` and Meltano start it.
+            env=environment() | {"PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+    # Nobody reads: the loader stands in the middle of the first state.
+    assert process.stdout.read(1) == b"{"
+    time.sleep(1)
+
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    states = b"{" + process.communicate(timeout=30)[0]
+
+    assert len(json.loads(states.splitlines()[0])["at"]) == 3_000_000
 
 
 def test_no_state_is_passed_on_when_its_rows_are_refused(way):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,16 @@ from singer_sdk.singerlib.encoding.simple import Message, RecordMessage, StateMe
 from singer_sdk.singerlib.json import serialize_json
 
 from tap_shared.errors import Stopped
+
+
+def write_lines_whole() -> None:
+    """Have standard output write all that it is given.
+
+    Without a buffer (PYTHONUNBUFFERED) it hands a line to the system once: where a signal comes meanwhile, only what
+    the pipe has taken by then is written, and the rest of the line is lost without a word.
+    """
+    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        sys.stdout = open(sys.stdout.fileno(), "w", encoding="utf-8", newline="\n", closefd=False)  # noqa: SIM115
 
 
 class HubWriter(SimpleSingerWriter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import logging
 import os
@@ -26,13 +27,16 @@ from tap_shared.budget import Budget
 from tap_shared.clock import from_text, utc_now
 from tap_shared.errors import CredentialsRefused, Stopped, StreamStopped, TapError, TapFailed
 from tap_shared.http import Client, Limits
-from tap_shared.messages import HubWriter, SeldomStateWriter
+from tap_shared.messages import HubWriter, SeldomStateWriter, write_lines_whole
 from tap_shared.redaction import redact
 from tap_shared.side import Reads, Rejects, Removals
 from tap_shared.stream import HubStream
 
 if TYPE_CHECKING:
     from tap_shared.pages import Pages
+
+# gc's thresholds: a few pages' worth of objects between two looks at the youngest.
+GARBAGE = (100_000, 20, 20)
 
 
 def common_settings(*, api_url: str, calls_per_hour: int) -> list[th.Property]:
@@ -386,6 +390,11 @@ class HubTap(Tap):
         from tap_shared.pages import leave_pandas_alone
 
         leave_pandas_alone()
+        write_lines_whole()
+        # Records make many objects and no cycles among them: looking for those at Python's usual rate takes a third of
+        # a tap's time.
+        gc.freeze()
+        gc.set_threshold(*GARBAGE)
         try:
             super().invoke(**kwargs)
         except TapError as error:

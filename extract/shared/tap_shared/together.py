@@ -19,8 +19,16 @@ EPOCH = r"^[0-9]{1,10}(\.[0-9]{1,6})?$"
 DAY = r"^[0-9]{3}[1-9]-[0-9]{2}-[0-9]{2}$|^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$"
 
 
+# A month, a day and a year, an hour and a minute, as Americans write them.
+AMERICAN = r"^[0-9]{1,2}/[0-9]{1,2}/(19|20)[0-9]{2} [0-9]{1,2}:[0-9]{2}$"
+ONE_DIGIT = ((r"^([0-9])/", r"0\1/"), (r"/([0-9])/", r"/0\1/"), (r" ([0-9]):", r" 0\1:"))
+NUMBERS = frozenset({int, type(None)})
+
+
 def epochs(values: Sequence[Any], blank: Sequence[str] = ("",)) -> pa.Array | None:
     """Return the instants of Unix seconds; what is blank is null."""
+    if set(map(type, values)) <= NUMBERS:
+        return _epochs_of_numbers(values)
     texts = _texts(values, blank, EPOCH)
     if texts is None:
         return None
@@ -28,6 +36,34 @@ def epochs(values: Sequence[Any], blank: Sequence[str] = ("",)) -> pa.Array | No
     seconds = pc.cast(texts, pa.decimal128(16, 6))
     microseconds = pc.multiply(seconds, pa.scalar(1_000_000, pa.decimal128(7, 0)))
     return pc.cast(pc.cast(microseconds, pa.int64()), INSTANT)
+
+
+def _epochs_of_numbers(values: Sequence[int | None]) -> pa.Array | None:
+    known = [value for value in values if value is not None]
+    if known and not 0 <= min(known) <= max(known) < 10**10:
+        return None
+    seconds = pa.array(values, pa.int64())
+    return pc.cast(pc.multiply(seconds, 1_000_000), INSTANT)
+
+
+def american(values: Sequence[Any], zone: str) -> pa.Array | None:
+    """Return the instants of texts such as 6/30/2026 09:05, meant in an IANA zone; what is blank is null.
+
+    An hour that happens twice means the first of the two, as `clock.wall_to_utc` has it; one that never happens takes a
+    closer look.
+    """
+    texts = _texts(values, ("",), AMERICAN)
+    if texts is None:
+        return None
+    for one, two in ONE_DIGIT:
+        texts = pc.replace_substring_regex(texts, one, two)
+    iso = pc.replace_substring_regex(texts, r"^(..)/(..)/(....) (.....)$", r"\3-\1-\2T\4:00")
+    try:
+        # Read as ISO times: a day that there is not is an error, and no day of the next month.
+        wall = pc.cast(iso, pa.timestamp("us"))
+        return pc.cast(pc.assume_timezone(wall, zone, ambiguous="earliest", nonexistent="raise"), INSTANT)
+    except pa.ArrowInvalid:
+        return None
 
 
 def days(values: Sequence[Any], blank: Sequence[str] = ("",)) -> list[str | None] | None:

@@ -62,6 +62,27 @@ def test_a_stopped_tap_leaves_what_is_done_and_the_next_run_goes_on(provider, tm
     assert [row["id"] for row in rest.rows("things")] == [3]
 
 
+def test_a_signal_that_comes_while_a_state_is_written_cuts_no_line(provider, tmp_path):
+    long = {"bookmarks": {"things": {"partitions": [{"context": {"place": 9}, "snapshot": "x" * 3_000_000}]}}}
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps(long))
+    process = subprocess.Popen(
+        [*TOY, f"--state={state}"], bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        # As `p88` and Meltano start it.
+        env=environment(provider, tmp_path) | {"PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    # Nobody reads: the tap stands in the middle of its first long line.
+    assert process.stdout.read(1) == b"{"
+    time.sleep(2)
+
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    lines = b"{" + process.communicate(timeout=20)[0]
+
+    messages = [json.loads(line) for line in lines.splitlines()]
+    assert len(messages[-1]["value"]["bookmarks"]["things"]["partitions"][0]["snapshot"]) == 3_000_000
+
+
 def test_rows_that_no_state_stands_for_are_sent_again_or_told_as_removed(provider, tmp_path, run):
     before = run()
     one, two = provider.things["1"]

@@ -133,7 +133,18 @@ def test_together_is_as_one_by_one(seconds, days):
         assert born == [None if text is None else to_date(text) for text in days]
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.none() | st.integers(-10, 2**34), min_size=1, max_size=4))
+def test_numbers_together_are_as_one_by_one(seconds):
+    instants = together.epochs(seconds)
+
+    if instants is not None:
+        assert [plainly(value) for value in instants] == [None if one is None else to_epoch(one) for one in seconds]
+
+
 def test_what_is_usual_is_converted_together():
+    assert together.epochs([1777629600, None]) is not None
+    assert together.epochs([-1]) is None
     assert together.epochs(["1777629600", None, "1777629600.5"]) is not None
     assert together.epochs(["1777629600", 1777629600]) is None
     assert together.days(["2026-05-01", None]) == ["2026-05-01", None]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from tap_shared import together
 from tap_shared.clock import wall_to_utc, zone
 from tap_shared.columns import Column, truth
 
 # The vendor: event times are in the race's own zone, every other date-time is US Eastern.
-EASTERN = zone("America/New_York")
+EASTERN_NAME = "America/New_York"
+EASTERN = zone(EASTERN_NAME)
 
 AMERICAN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?: (\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2}))?)?")
@@ -42,6 +44,11 @@ def eastern(text: Any) -> str | None:
     if type(text) is not str:
         raise TypeError(f"expected a time, got {type(text).__name__}")
     return _eastern(text)
+
+
+def easterns(values: Sequence[Any]) -> Any:
+    """Do as `eastern` for many."""
+    return together.american(values, EASTERN_NAME)
 
 
 # Entries come in bursts, and their times in whole minutes.
@@ -85,4 +92,4 @@ def flag(name: str, description: str = "", *, sent: bool = True) -> Column:
 
 def eastern_time(name: str, description: str = "") -> Column:
     """Return a column of a time in US Eastern."""
-    return Column(name, "instant", description, convert=eastern)
+    return Column(name, "instant", description, convert=eastern, many=easterns)

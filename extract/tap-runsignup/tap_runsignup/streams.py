@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from tap_shared import together
 from tap_shared.columns import Column, Record, to_epoch
 
 from tap_runsignup.columns import GENDERS, day, eastern_time, flag, in_race_zone
@@ -112,7 +113,7 @@ class Participants(RegistrationStream):
         Column("state", path="user.address.state"),
         Column("zipcode", path="user.address.zipcode"),
         Column("country_code", path="user.address.country_code"),
-        Column("dob", "date", path="user.dob"),
+        Column("dob", "date", path="user.dob", many=together.days),
         Column("gender", path="user.gender", known=GENDERS),
         Column("phone", path="user.phone"),
         Column("profile_image_url", path="user.profile_image_url", sent=False),
@@ -120,7 +121,7 @@ class Participants(RegistrationStream):
         Column("chip_num"),
         Column("age", "integer", "At registration or at the event's age_calc_base_date"),
         eastern_time("registration_date"),
-        Column("last_modified", "instant", convert=to_epoch),
+        Column("last_modified", "instant", convert=to_epoch, many=together.epochs),
         flag("imported"),
         Column("transaction_id"),
         Column("team_id", "integer"),
@@ -146,13 +147,13 @@ class RemovedParticipants(RegistrationStream):
         Column("first_name", path="user.first_name"),
         Column("last_name", path="user.last_name"),
         Column("email", path="user.email"),
-        Column("dob", "date", path="user.dob"),
+        Column("dob", "date", path="user.dob", many=together.days),
         Column("gender", path="user.gender", known=GENDERS),
         Column("age", "integer"),
         Column("removed_reason", known=frozenset({"cleared", "removed", "transferred", "deferred"})),
         Column("new_registration_id", "integer", "Its successor after a transfer"),
         eastern_time("registration_date"),
-        Column("last_modified", "instant", path="last_modified_ts", convert=to_epoch),
+        Column("last_modified", "instant", path="last_modified_ts", convert=to_epoch, many=together.epochs),
     )
 
 

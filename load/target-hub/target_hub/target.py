@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import io
 import logging
 import sys
 import time
@@ -33,6 +35,8 @@ PASSING = (errors.DeadlockDetected, errors.SerializationFailure, errors.UniqueVi
 # Errors after which the batch is looked at value by value: a NUL, a number too large for its column.
 DOUBTFUL = (errors.CharacterNotInRepertoire, errors.UntranslatableCharacter, errors.NumericValueOutOfRange)
 TRIES = 6
+# gc's thresholds: records and columns make no cycles.
+GARBAGE = (100_000, 20, 20)
 
 
 class LoadFailed(Exception):  # noqa: N818 - the line for the person
@@ -250,6 +254,9 @@ class TargetHub(TargetPostgres):
     def invoke(cls, **more: Any) -> None:
         """Run the command; what the database will not do is one line."""
         leave_pandas_alone()
+        write_lines_whole()
+        gc.freeze()
+        gc.set_threshold(*GARBAGE)
         try:
             super().invoke(**more)
         except Exception as error:
@@ -257,6 +264,15 @@ class TargetHub(TargetPostgres):
                 raise
             logging.getLogger(cls.name).error("STOPPED %s: %s", cls.name, told)
             sys.exit(1)
+
+
+def write_lines_whole() -> None:
+    """Have standard output write all that it is given.
+
+    Without a buffer (PYTHONUNBUFFERED) a signal that comes while a state is written cuts it short, and nobody is told.
+    """
+    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        sys.stdout = open(sys.stdout.fileno(), "w", encoding="utf-8", newline="\n", closefd=False)  # noqa: SIM115
 
 
 def reason(error: BaseException) -> str | None:
