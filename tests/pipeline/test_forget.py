@@ -46,8 +46,12 @@ class Somebody:
 
 def somebody(hub: Hub) -> Somebody:
     """Return a person of partner 1 with entries at both providers."""
-    person, keys = of_several(hub)
-    found = Somebody(person, keys)
+    return described(hub, Somebody(*of_several(hub)))
+
+
+def described(hub: Hub, found: Somebody) -> Somebody:
+    """Add the results of a person, and the words by which a table or a file tells of it."""
+    keys = found.keys
     rows = hub.ask(
         """
         select p.email, p.phone, p.phone_as_sent, p.first_name || ' ' || p.last_name, p.participant_key, null

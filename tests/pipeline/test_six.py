@@ -15,6 +15,7 @@ from tests.conftest import fresh_database
 from tests.hostile.world import Account, quiet
 from tests.pipeline.conftest import connect_all
 from tests.pipeline.harness import CHECKOUT, PARTNERS, Hub, Sandbox, wait_for
+from tests.pipeline.test_forget import Somebody, described, in_tables
 
 TIMED = ("runsignup", "raceroster", "chronotrack", "copernico")
 """Providers that have results; the others register only."""
@@ -129,3 +130,52 @@ def test_who_registered_at_one_and_was_timed_at_another_is_linked(six: Hub) -> N
         ("runsignup", "chronotrack"), ("raceroster", "chronotrack"), ("haku", "chronotrack"),
         ("raceroster", "copernico"), ("haku", "copernico"), ("letsdothis", "copernico"), ("runsignup", "copernico"),
     }  # fmt: skip
+
+
+def somebody_at(hub: Hub, provider: str) -> Somebody:
+    """Return a person of partner 1 with an entry at a provider, whose name, address and number are nobody else's."""
+    ((person, keys),) = hub.ask(
+        """
+        with everybody as (
+            select
+                p.global_participant_id as person, p.source_provider, p.participant_key, p.email, p.phone,
+                lower(p.first_name || ' ' || p.last_name) as name
+            from candidate.unified_participants as p where p.timing_partner_id = 1 and not p.is_removed
+        )
+        select one.person, array_agg(distinct one.participant_key) from everybody as one
+        where one.person is not null
+        group by one.person
+        having bool_or(one.source_provider = %s) and not exists (
+            select from everybody as other
+            where
+                other.person is distinct from one.person
+                and (
+                    other.email = any(array_agg(one.email)) or other.phone = any(array_agg(one.phone))
+                    or other.name = any(array_agg(one.name))
+                )
+        )
+        -- Somebody of several providers is the harder case.
+        order by count(distinct one.source_provider) desc, one.person limit 1
+        """,
+        provider,
+    )
+    return described(hub, Somebody(person, keys))
+
+
+def test_whoever_is_forgotten_comes_back_from_none_of_the_six(six: Hub) -> None:
+    for provider in PROVIDERS:
+        one = somebody_at(six, provider)
+        assert any(key.startswith(f"{provider}/") for key in one.keys)
+        # A bare number may stand for something else at another provider.
+        one.words = one.unlike_others | {*one.keys, *one.results}
+        assert f"raw_{provider}" in {table.partition(".")[0] for table in in_tables(six, one)}
+
+        six.p88("person", "forget", one.person, "--partner", "harbour", "--yes")
+        assert in_tables(six, one) == {}, provider
+        gone = six.published_at()
+
+        # All of it is sent again.
+        six.p88("sync", "--partner", "harbour", "--everything", timeout=600)
+        assert in_tables(six, one) == {}, provider
+        six.p88("run", timeout=600)
+        assert six.published_at() == gone, provider

@@ -130,7 +130,7 @@ def forget(name: str, partner: str, everywhere: bool, yes: bool, by: str) -> Non
     """
     from project88 import connections, db, pipeline
     from project88.cli.database import _print_table
-    from project88.persons import forgetting
+    from project88.persons import belongings, forgetting
     from project88.tell import Teller
 
     dsn = db.database_url()
@@ -139,7 +139,7 @@ def forget(name: str, partner: str, everywhere: bool, yes: bool, by: str) -> Non
         timing_partner_id = connections.partner_id(connection, partner)
         persons = forgetting.who(cursor, name, timing_partner_id, everywhere=everywhere)
         if not isinstance(persons, forgetting.Forgotten):
-            told = forgetting.counts(cursor, forgetting.find(cursor, persons))
+            told = belongings.counts(cursor, belongings.find(cursor, persons))
             for one, of in persons.items():
                 click.echo(f"person {one} of timing partner {of}")
             _print_table(["relation", "rows"], list(told.items()), len(told))
