@@ -23,6 +23,7 @@ import pytest
 from benchmarks.identity_people import entries
 from project88 import identity
 from project88.errors import ActionNeeded
+from project88.identity import profiles
 from project88.identity.columns import as_arrow
 from tests.identity.test_stories import ONE_PERSON, PARTED, SEPARATE
 from tests.identity.town import strangers
@@ -76,10 +77,13 @@ def told(records: list[dict[str, Any]]) -> pa.Table:
 # -- the same as at once -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+# With the small one, the season is a large scope, of whose common values nothing is counted again.
+@pytest.mark.parametrize(("seed", "large", "common"), [(1, profiles.LARGE, profiles.COMMON), (2, 500, 5)])
 def test_adding_in_pieces_in_any_order_gives_the_pairs_of_linking_at_once(
-    seed: int, season: pa.Table, at_once: identity.Linked, tmp_path: Path
+    seed: int, large: int, common: int, season: pa.Table, at_once: identity.Linked, tmp_path: Path, monkeypatch: Any
 ) -> None:
+    monkeypatch.setattr(profiles, "LARGE", large)
+    monkeypatch.setattr(profiles, "COMMON", common)
     rows = list(range(season.num_rows))
     random.Random(seed).shuffle(rows)
     known: dict[str, str] = {}

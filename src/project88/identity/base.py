@@ -32,7 +32,7 @@ from project88.identity.comparing import levels
 THRESHOLD, THRESHOLD_DAMAGED = 0.95, 0.75
 FILE = "identity.duckdb"
 # Counts up with each change of what is kept, or of how records are read.
-FORMAT = 1
+FORMAT = 2
 KNOWN = "(select hashed as scope, f1, l from rated join scopes using (scope))"
 Say = Callable[[str], None]
 
@@ -65,6 +65,9 @@ TABLES = f"""
     create table cuts (stage tinyint, a integer, b integer);
     create table doubts (stage tinyint, p integer, bits float);
     create table copied (p integer, bits float, is_one boolean);
+    -- of large scopes, as they were first counted: how many people and profiles; the chance of values that many have
+    create table peopled (s integer, people bigint, among integer);
+    create table commons (kind utinyint, s integer, v varchar, chance float, held_by integer);
     create table persons (stage tinyint, p integer, component integer, g integer)
 """
 
@@ -441,7 +444,9 @@ class Base:
 
     def _copies(self) -> None:
         """Say in `copied`, for the profiles that were touched, whether their several entries are one person."""
-        copies = f"(select p as a, p as b from {scoring.COPIED} where p in (select p from began))"
+        copies = """(
+            select p as a, p as b from entries where p in (select p from began) group by p having count(*) > 1
+        )"""
         self._db.execute(f"""
             delete from copied where p in (select p from began);
             insert into copied

@@ -30,6 +30,11 @@ VALUES = {
 }
 CHANCES = (*(f"c_{name}" for name in (*VALUES, "year", "among")), "is_known_name")
 YEAR = "((lo + hi) / 730.5)::integer"
+# Counting who has a value takes as long as there are many. Where a scope had so many profiles when it was first counted, what
+# so many people had then is not counted again for a few more: the share of a common value hardly changes.
+LARGE, COMMON = 10_000, 50
+# What stands for all scopes together.
+ACROSS = "(-1)"
 # The names that the comparison knows them by: those of the levels are the fields'.
 RENAMED = {"email": "mail", "phone": "tel", "address": "street", "club": "team", "gender": "sex"}
 
@@ -100,12 +105,12 @@ def rate(db: duckdb.DuckDBPyConnection, scoped: bool) -> None:
     """)
     _chances(db, "scope", is_first)
     if scoped:
-        _chances(db, "(-1)", is_first)
+        _chances(db, ACROSS, is_first)
     renamed = ", ".join(f"{name} as {RENAMED.get(name, name)}" for name in columns)
     chances = [name for name, *_ in db.execute("describe rating").fetchall() if name not in columns]
     names_of = ", ".join([*(RENAMED.get(name, name) for name in columns), *chances])
     db.execute(f"insert into rated ({names_of}) select {renamed}, {', '.join(chances)} from rating order by p")
-    for prefix, per in (("", "scope"), ("w_", "(-1)")):
+    for prefix, per in (("", "scope"), ("w_", ACROSS)):
         db.execute(f"""
             update rated set {prefix}is_known_name = true where not {prefix}is_known_name
             and (f1, {per}) in (select f1, {per} from rating where {prefix}is_known_name)
@@ -134,38 +139,15 @@ def renew(db: duckdb.DuckDBPyConnection, scoped: bool) -> None:
 
 def _chances(db: duckdb.DuckDBPyConnection, scope: str, is_first: bool) -> None:
     """Add the columns of chances to `rating`, counted over those of one `scope`."""
-    db.execute(f"""
-        create or replace temp table peoples as
-        select {scope} as s, count(distinct someone) as people, count(*)::integer as among from everybody group by 1
-    """)
-
-    def asked(value: str) -> str:
-        return "true" if is_first else f"({value}) in (select {value} from newer)"
-
-    for name, value in VALUES.items():
-        strength = PRIOR_PEOPLE_BY_DAY if name == "dob" else PRIOR_PEOPLE
-        # Without the two that are compared: were they one person, they would be no evidence that the value is common.
-        # A whole name is as rare as its parts say, unless more bear it.
-        floor = 0.0 if name == "full" else 0.5 + strength / PRIOR_ONE_IN[name]
-        db.execute(f"""
-            create or replace temp table common_{name} as
-            select s, v, ((greatest(count(*) - 2, 0) + {floor}) / (any_value(people) + {strength}))::float as chance,
-                count(*)::integer as held_by
-            from (select distinct {scope} as s, {value} as v, someone from everybody where ({value}) is not null and {asked(value)})
-            join peoples using (s) group by s, v
-        """)
-    db.execute(f"""
-        create or replace temp table common_year as
-        select s, v, ((count(*) + {PRIOR_PEOPLE / 50}) / (any_value(people) + {PRIOR_PEOPLE}))::float as chance
-        from (select distinct {scope} as s, {YEAR} as v, someone from everybody where lo is not null and {asked(YEAR)})
-        join peoples using (s) group by s, v
-    """)
-    prefix = "" if scope == "scope" else "w_"
+    _count_people(db, scope, is_first)
     values = {**VALUES, "year": YEAR}
+    for kind, (name, value) in enumerate(values.items()):
+        _count_value(db, kind, name, f"({value})::varchar", scope, is_first)
+    prefix = "" if scope == "scope" else "w_"
     joins = " ".join(
-        f"left join common_{name} on common_{name}.v = ({value}) and common_{name}.s = rating.{scope}"
+        f"left join common_{name} on common_{name}.v = ({value})::varchar and common_{name}.s = rating.{scope}"
         if scope == "scope"
-        else f"left join common_{name} on common_{name}.v = ({value})"
+        else f"left join common_{name} on common_{name}.v = ({value})::varchar"
         for name, value in values.items()
     )
     chances = ", ".join(f"common_{name}.chance as {prefix}c_{name}" for name in values)
@@ -176,6 +158,62 @@ def _chances(db: duckdb.DuckDBPyConnection, scope: str, is_first: bool) -> None:
             coalesce(formal is not null or common_f1.held_by >= 5, false) as {prefix}is_known_name
         from rating {joins} join peoples on peoples.s = {"rating.scope" if scope == "scope" else scope}
     """)
-    for name in (*values,):
+    for name in values:
         db.execute(f"drop table common_{name}")
     db.execute("drop table peoples")
+
+
+def _count_people(db: duckdb.DuckDBPyConnection, scope: str, is_first: bool) -> None:
+    """Make `peoples`: how many people and profiles a scope has. Of a large one people are as many more as profiles are."""
+    if is_first:
+        db.execute(f"""
+            delete from peopled where (s = {ACROSS}) = {str(scope == ACROSS).lower()};
+            delete from commons where (s = {ACROSS}) = {str(scope == ACROSS).lower()}
+        """)
+    db.execute(f"""
+        create or replace temp table peoples as
+        select s, round(people * now.among::double / peopled.among)::bigint as people, now.among
+        from (select {scope} as s, count(*)::integer as among from everybody group by 1) as now join peopled using (s)
+        union all
+        select {scope} as s, count(distinct someone) as people, count(*)::integer as among
+        from everybody where {scope} not in (select s from peopled) group by 1
+    """)
+    if is_first:
+        db.execute(f"insert into peopled select s, people, among from peoples where among >= {LARGE}")
+
+
+def _count_value(db: duckdb.DuckDBPyConnection, kind: int, name: str, value: str, scope: str, is_first: bool) -> None:
+    """Make `common_…`: the chance of each value that `newer` has, per scope, and how many people have it."""
+    strength = PRIOR_PEOPLE_BY_DAY if name == "dob" else PRIOR_PEOPLE
+    if name == "year":
+        chance = f"(count(*) + {PRIOR_PEOPLE / 50}) / (any_value(people) + {strength})"
+        known = "lo is not null"
+    else:
+        # Without the two that are compared: were they one person, they would be no evidence that the value is common.
+        # A whole name is as rare as its parts say, unless more bear it.
+        floor = 0.0 if name == "full" else 0.5 + strength / PRIOR_ONE_IN[name]
+        chance = f"(greatest(count(*) - 2, 0) + {floor}) / (any_value(people) + {strength})"
+        known = f"({value}) is not null"
+    counted = f"""
+        select s, v, ({chance})::float as chance, count(*)::integer as held_by
+        from (select distinct {scope} as s, {value} as v, someone from everybody where {known} {{among}})
+        join peoples using (s) group by s, v
+    """
+    if is_first:
+        db.execute(f"""
+            create or replace temp table common_{name} as {counted.format(among="")};
+            insert into commons
+            select {kind}, s, v, chance, held_by
+            from common_{name} semi join peopled using (s) where held_by >= {COMMON} order by s, v
+        """)
+        return
+    db.execute(f"""
+        create or replace temp table of_newer as select distinct {scope} as s, {value} as v from newer where {known};
+        create or replace temp table common_{name} as
+        select s, v, chance, held_by from commons semi join of_newer using (s, v) where kind = {kind};
+        create or replace temp table rare as from of_newer anti join common_{name} using (s, v)
+    """)
+    if duck.row(db, "select count(*) from rare")[0]:
+        among = f"and ({scope}, {value}) in (select s, v from rare)"
+        db.execute(f"insert into common_{name} {counted.format(among=among)}")
+    db.execute("drop table of_newer; drop table rare")
