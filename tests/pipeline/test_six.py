@@ -133,17 +133,20 @@ def test_who_registered_at_one_and_was_timed_at_another_is_linked(six: Hub) -> N
 
 
 def somebody_at(hub: Hub, provider: str) -> Somebody:
-    """Return a person of partner 1 with an entry at a provider, whose name, address and number are nobody else's."""
+    """Return a person of partner 1 with an entry at a provider, whose name, address and number nobody else has.
+
+    Nobody else of partner 2 either: it is one of two who asked.
+    """
     ((person, keys),) = hub.ask(
         """
         with everybody as (
             select
-                p.global_participant_id as person, p.source_provider, p.participant_key, p.email, p.phone,
-                lower(p.first_name || ' ' || p.last_name) as name
-            from candidate.unified_participants as p where p.timing_partner_id = 1 and not p.is_removed
+                p.global_participant_id as person, p.timing_partner_id, p.source_provider, p.participant_key,
+                p.email, p.phone, lower(p.first_name || ' ' || p.last_name) as name
+            from candidate.unified_participants as p
         )
         select one.person, array_agg(distinct one.participant_key) from everybody as one
-        where one.person is not null
+        where one.person is not null and one.timing_partner_id = 1
         group by one.person
         having bool_or(one.source_provider = %s) and not exists (
             select from everybody as other

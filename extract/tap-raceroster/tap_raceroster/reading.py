@@ -61,8 +61,12 @@ class EventStream(RaceRosterStream):
 
     # --- which events, and how ----------------------------------------------------------------------
 
+    def is_readable(self, event: Event) -> bool:
+        """Tell whether there is anything to ask for; override it where an event may have nothing yet."""
+        return True
+
     def plan(self, event: Event, mark: Mark) -> str:
-        """Return how to read an event this time: whole, changes or skip."""
+        """Return how to read an event this time, where there is something: whole, changes or skip."""
         raise NotImplementedError
 
     def due(self) -> Iterator[tuple[Event, Mark, str]]:
@@ -77,6 +81,8 @@ class EventStream(RaceRosterStream):
         for event in events.values():
             mark = marks.get(event.id, {})
             how = "whole" if hub.read_everything else self.plan(event, mark)
+            if not self.is_readable(event):
+                how = "skip"
             if mark.get("settled") and hub.is_over(event.ends_at) and not hub.read_everything:
                 how = "skip"
             if how == "skip":

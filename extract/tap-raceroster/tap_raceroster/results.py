@@ -36,11 +36,15 @@ class ResultStream(EventStream):
     # Results that were listed and gone when their details were asked for, of the event at hand.
     _vanished = 0
 
-    def plan(self, event: Event, mark: Mark) -> str:
-        """Return whole for an event that has begun, if its results can be found."""
+    def is_readable(self, event: Event) -> bool:
+        """Tell whether the results of an event can be found: the service knows it by a code, which it gets later."""
         source = self.config["results_source"]
+        return bool(source == "account" or (source == "public" and event.code))
+
+    def plan(self, event: Event, mark: Mark) -> str:
+        """Return whole for an event that has begun."""
         begun = event.starts_at is None or self.hub.now() >= event.starts_at - BEFORE_THE_START
-        return "whole" if begun and (source == "account" or (source == "public" and event.code)) else "skip"
+        return "whole" if begun else "skip"
 
     def first_page(self, unit: tuple[Event, Mark, str]) -> Page | None:
         """Return the first page of the account's list; the service has a list for each sub-event."""
