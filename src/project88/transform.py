@@ -133,6 +133,8 @@ class Transformer:
             if not anything:
                 return Built(0)
             _refresh_statistics(connection)
+            if remake_views:
+                self._drop_views(connection)
             if persons:
                 nodes = self._run(rebuilt, remake_views)
                 note_rules(connection, self.rules)
@@ -201,6 +203,17 @@ class Transformer:
         with connection, connection.cursor() as cursor:
             cursor.execute("select name from unnest(%s) as name where to_regclass(name) is null", (list(wanted),))
             return {wanted[name] for (name,) in cursor.fetchall()}
+
+    def _drop_views(self, connection: Connection) -> None:
+        """Take away the views that are made anew, all in one statement.
+
+        dbt drops each old one with all that reads it: two threads that do so lock the same views in different orders.
+        """
+        views = [
+            sql.Identifier(node.schema, node.alias) for node in self._manifest.nodes.values() if _kind(node) == "view"
+        ]
+        with connection, connection.cursor() as cursor:
+            cursor.execute(sql.SQL("drop view if exists {} cascade").format(sql.SQL(", ").join(views)))
 
     # dbt
 

@@ -159,6 +159,25 @@ def test_what_is_built_by_due_keys_is_what_a_full_build_makes(mine):
     assert _candidates(mine) == incremental
 
 
+def test_no_two_sessions_drop_the_views_that_are_made_anew(mine):
+    """Each would lock what reads its views in an order of its own, and one in twenty rebuilds ended in a deadlock."""
+    mine.ask("create table public.dropped (by int, view text)")
+    mine.ask(
+        """
+        create function public.note_dropped() returns event_trigger language plpgsql security definer as $$ begin
+            insert into public.dropped
+            select pg_backend_pid(), object_identity from pg_event_trigger_dropped_objects() where object_type = 'view';
+        end $$
+        """
+    )
+    mine.ask("create event trigger note_dropped on sql_drop execute function public.note_dropped()")
+
+    Transformer(mine.dsn).build(everything=True)
+
+    [(sessions, views)] = mine.ask("select count(distinct by), count(distinct view) from public.dropped")
+    assert (sessions, views > 50) == (1, True)
+
+
 VIEWS = {
     "unified_events": ("int_events_unioned", "event_key"),
     "unified_races": ("int_races_unioned", "race_key"),
