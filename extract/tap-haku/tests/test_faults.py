@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
-from haku_season import HELD, LIVE, STREAMS, Run, same
-
-PASSING = [
-    ("status_429", {"retry_after": 0}),
-    ("limit_reached", {"retry_after": 0}),
-    ("status_500", {}),
-    ("status_502_html", {}),
-    ("cut_json", {}),
-    ("non_json", {}),
-    ("drop_connection", {}),
-    ("drop_connection", {"before_body": True}),
-]
+from haku_season import HELD, LIVE
+from tap_haku.tap import TapHaku
+from tap_testing.faults import PASSING, assert_a_kill_loses_and_doubles_nothing, stopped_at
+from tap_testing.runs import Run
 
 
 @pytest.mark.parametrize(("kind", "more"), PASSING)
@@ -32,10 +20,9 @@ def test_what_passes_is_waited_out_and_nothing_is_lost_or_doubled(season, run, t
 
     assert season.faults_left() == 0
     assert first.error is None
-    target.load(first)
+    target.load(first).assert_holds(season)
     for stream in HELD:
-        assert same(target.records(stream), season.holds(stream)), stream
-        assert len(first.rows(stream)) == len(target.tables[stream])
+        assert len(first.rows(stream)) == len(target.table(stream))
 
 
 def test_an_answer_that_takes_too_long_is_asked_for_again(season, run):
@@ -55,7 +42,7 @@ def test_what_stays_ends_its_stream_in_one_line_and_the_others_go_on(season, run
     season.change("edit_entry", LIVE, id=season.numbers()[0], fields={"email": "new@example.org"})
 
     broken = run(first.state, max_tries=3)
-    season._ask("DELETE", "fault")
+    season.clear_faults()
     healed = run(broken.state)
 
     assert "haku, partner 1, stream registrations: GET http" in broken.error
@@ -71,17 +58,13 @@ def test_the_hours_calls_used_up_end_the_run_with_when_to_go_on(season, run, tar
 
     assert "go on at" in first.error and "calls_per_hour" in first.error
     assert len(first.rows("events")) == len(season.holds("events"))
-    target.load(first)
-    target.load(again)
-    for stream in HELD:
-        assert same(target.records(stream), season.holds(stream)), stream
+    target.load(first, again).assert_holds(season)
 
 
 def test_no_more_than_two_calls_are_in_flight(season, run):
     run(page_size=5)
 
-    calls = season._ask("GET", "calls")["calls"]
-    assert max(row["max_in_flight"] for row in calls if row["provider"] == "haku") <= 2
+    assert season.most_in_flight() <= 2
 
 
 def test_a_list_of_events_that_fails_leaves_the_known_ones_to_be_read(season, run):
@@ -130,49 +113,22 @@ def test_a_bad_row_of_a_list_is_set_aside_or_kept_as_sent_and_the_others_arrive(
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_tap_leaves_a_state_from_which_the_next_run_goes_on(season, run, target, tmp_path, signum):
-    account = season.account()
-    env = {f"TAP_HAKU_{name.upper()}": str(value) for name, value in account.items()}
-    env |= {"TAP_HAKU_BUDGET_DIR": str(tmp_path / "budget"), "TAP_HAKU_PAGE_SIZE": "5"}
     (middle,) = season.numbers()[10:11]
-    season.fault("slow", times=1, seconds=8, path_contains=middle)
-    out = (tmp_path / "out").open("w")
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tap_haku.tap", "--config", "ENV"],
-        env=os.environ | env,
-        stdout=out,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 30
-    while not any(middle in call for call in season.calls()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.3)
-    child.send_signal(signum)
 
-    assert child.wait(20) == 128 + signum
-    stopped = Run.of((tmp_path / "out").read_text())
-    assert stopped.marks("participants")
+    stopped = stopped_at(middle, signum, TapHaku, season, tmp_path, page_size=5)
     again = run(stopped.state)
-    target.load(stopped)
-    target.load(again)
-    for stream in HELD:
-        assert same(target.records(stream), season.holds(stream)), stream
+
+    assert stopped.marks("participants")
+    target.load(stopped, again).assert_holds(season)
     # What was finished before is not sent again.
     assert again.rows("participants") == []
 
 
-def test_a_kill_between_any_two_lines_loses_and_doubles_nothing(season, run):
-    first = run(page_size=7)
-    complete = {stream: len(first.rows(stream)) for stream in STREAMS}
-    lines = first.messages
+def test_a_kill_between_any_two_lines_loses_and_doubles_nothing(run):
+    whole = run(page_size=7)
 
-    for cut in range(0, len(lines), max(1, len(lines) // 12)):
-        states = [m["value"] for m in lines[:cut] if m["type"] == "STATE"]
-        # So many runs would be too many calls for an hour.
-        again = run(states[-1] if states else None, calls_per_hour=0)
-        for stream in STREAMS:
-            keys = {repr(m["record"]["record"]) for m in lines[:cut] if m.get("stream") == stream and "record" in m}
-            keys |= {repr(row["record"]) for row in again.rows(stream)}
-            assert len(keys) == complete[stream], (cut, stream)
+    # So many runs would be too many calls for an hour.
+    assert_a_kill_loses_and_doubles_nothing(whole, lambda state: run(state, calls_per_hour=0), times=12)
 
 
 def test_state_never_runs_ahead_of_its_rows(season, make_tap):

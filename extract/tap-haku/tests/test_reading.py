@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from haku_season import HELD, KEYS, LIVE, PAST, STREAMS, same
-
-
-def is_held(season, target):
-    """Tell whether a target holds what the sandbox does."""
-    return all(same(target.records(stream), season.holds(stream)) for stream in HELD)
+from haku_season import HELD, KEYS, LIVE, PAST, STREAMS
 
 
 def single_calls(season):
@@ -23,9 +18,9 @@ def test_a_first_read_delivers_all_that_the_provider_holds(season, run, target):
 
     assert first.error is None
     target.load(first)
-    assert is_held(season, target)
+    target.assert_holds(season)
     for stream in STREAMS:
-        assert len(first.rows(stream)) == len(target.tables[stream]) > 0, stream
+        assert len(first.rows(stream)) == len(target.table(stream)) > 0, stream
 
 
 def test_every_row_carries_its_tenant_its_event_and_the_record_as_sent(season, run):
@@ -41,20 +36,20 @@ def test_every_row_carries_its_tenant_its_event_and_the_record_as_sent(season, r
 def test_no_row_is_lost_whatever_page_size_is_asked_for(season, run, target, size):
     target.load(run(page_size=size))
 
-    assert is_held(season, target)
+    target.assert_holds(season)
 
 
-@pytest.mark.parametrize("quirks", [{"haku_envelope": True}, {"haku_envelope": True, "haku_pagination": True}])
+@pytest.mark.parametrize("quirks", [{"envelope": True}, {"envelope": True, "pagination": True}])
 def test_lists_are_read_from_both_envelopes(season, run, target, quirks):
-    season.quirk(**quirks)
+    season.quirks(**quirks)
 
     target.load(run())
 
-    assert is_held(season, target)
+    target.assert_holds(season)
 
 
 def test_a_page_that_is_refused_as_too_large_names_the_setting(season, run):
-    season.quirk(haku_oversize_400=True)
+    season.quirks(oversize_400=True)
 
     refused, taken = run(page_size=100), run(page_size=25)
 
@@ -152,9 +147,9 @@ def test_read_everything_sends_all_rows_again_and_still_finds_removals(season, r
 # --- changes -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("quirks", [{}, {"haku_ignore_updated_since": True}, {"haku_thin_updated_at": False}])
+@pytest.mark.parametrize("quirks", [{}, {"ignore_updated_since": True}, {"thin_updated_at": False}])
 def test_only_what_moved_is_asked_for_and_sent(season, run, target, quirks):
-    season.quirk(**quirks)
+    season.quirks(**quirks)
     first = run()
     number = season.numbers()[4]
     season.advance(minutes=10)
@@ -167,13 +162,11 @@ def test_only_what_moved_is_asked_for_and_sent(season, run, target, quirks):
     assert len(single_calls(season)) == 1
     assert [row["registration_number"] for row in again.rows("registrations")] == [number]
     assert again.rows("registrations")[0]["phone"] == "555-000-0000"
-    target.load(first)
-    target.load(again)
-    assert is_held(season, target)
+    target.load(first, again).assert_holds(season)
 
 
 def test_where_updated_since_is_ignored_the_list_is_left_at_the_first_page_of_old_changes(season, run):
-    season.quirk(haku_ignore_updated_since=True)
+    season.quirks(ignore_updated_since=True)
     first = run(page_size=5)
     season.advance(minutes=10)
     season.forget_calls()
@@ -236,7 +229,7 @@ def test_after_a_switch_of_category_the_new_one_counts(season, run):
 
 
 def test_somebody_in_two_categories_is_told(season, run):
-    season.quirk(haku_two_active_categories=True)
+    season.quirks(two_active_categories=True)
 
     rows = run().rows("registrations")
 
@@ -245,7 +238,7 @@ def test_somebody_in_two_categories_is_told(season, run):
 
 
 def test_a_registration_without_an_address_is_delivered(season, run):
-    season.quirk(haku_null_address=True)
+    season.quirks(null_address=True)
 
     rows = run().rows("registrations")
 
@@ -255,7 +248,7 @@ def test_a_registration_without_an_address_is_delivered(season, run):
 
 @pytest.mark.parametrize("fractional", [False, True])
 def test_times_without_a_zone_are_meant_in_the_one_that_is_set(season, run, fractional):
-    season.quirk(haku_fractional_times=fractional)
+    season.quirks(fractional_times=fractional)
     number = season.numbers()[0]
     season.change("edit_entry", LIVE, id=number, fields={"created_at": "2026-01-14 16:20:31"})
 
@@ -310,9 +303,7 @@ def test_a_deleted_registration_is_found_by_the_next_whole_read(season, run, tar
     for stream in ("participants", "registrations"):
         assert late.removals(stream) == {f"{LIVE}/{gone}": None}
         assert back.removals(stream)[f"{LIVE}/{gone}"] is not None
-    for one in (first, soon, late, back):
-        target.load(one)
-    assert is_held(season, target)
+    target.load(first, soon, late, back).assert_holds(season)
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -333,7 +324,7 @@ def test_a_list_that_lost_its_last_pages_removes_nobody(season, run):
     season.fault("empty_answer", times=None, path_contains="page=2")
 
     again = run(first.state, page_size=2)
-    season._ask("DELETE", "fault")
+    season.clear_faults()
     after = run(again.state, page_size=2)
 
     assert again.rows("removals") == after.rows("removals") == []
@@ -376,9 +367,7 @@ def test_one_that_is_not_found_is_asked_for_again_with_the_next_whole_read(seaso
     assert first.error is None
     assert len(first.rows("registrations")) == len(season.holds("registrations")) - 1
     assert len(again.rows("registrations")) == 1
-    target.load(first)
-    target.load(again)
-    assert is_held(season, target)
+    target.load(first, again).assert_holds(season)
 
 
 def test_one_that_is_cancelled_after_the_list_was_read_is_told_and_the_list_follows(season, run, target):
@@ -390,9 +379,7 @@ def test_one_that_is_cancelled_after_the_list_was_read_is_told_and_the_list_foll
     again = run(first.state)
 
     assert again.sent.get("participants") == 1
-    target.load(first)
-    target.load(again)
-    assert is_held(season, target)
+    target.load(first, again).assert_holds(season)
 
 
 def test_an_answer_about_another_registration_is_refused(season, run):
@@ -431,22 +418,18 @@ def test_registrations_wait_for_the_next_hour_and_leave_its_calls_to_the_lists(s
     assert again.error is None
     assert (again.read("participants", LIVE)["calls_made"], again.rows("registrations")) == (1, [])
     assert len(later.rows("registrations")) == waiting
-    for one in (first, again, later):
-        target.load(one)
-    assert is_held(season, target)
+    target.load(first, again, later).assert_holds(season)
 
 
 def test_a_limit_that_is_met_among_the_registrations_keeps_what_was_read(season, run, target):
-    season._ask("POST", "limits", provider="haku", calls_per_hour=30, status=429, retry_after=3000)
+    season.ask("POST", "limits", provider="haku", calls_per_hour=30, status=429, retry_after=3000)
 
     first = run()
-    season._ask("POST", "limits", provider="haku", calls_per_hour=1000)
+    season.ask("POST", "limits", provider="haku", calls_per_hour=1000)
     again = run(first.state)
 
     assert "it asks to wait 3000 s" in first.error
     assert 0 < len(first.rows("registrations")) < len(season.holds("registrations"))
     asked = [row["registration_number"] for row in [*first.rows("registrations"), *again.rows("registrations")]]
     assert len(asked) == len(set(asked)) == len(season.holds("registrations"))
-    target.load(first)
-    target.load(again)
-    assert is_held(season, target)
+    target.load(first, again).assert_holds(season)

@@ -8,10 +8,10 @@ import logging
 from contextlib import redirect_stdout
 
 import pytest
-from haku_season import Run
 from singer_sdk.exceptions import ConfigValidationError
 from tap_haku.tap import TapHaku
 from tap_shared.redaction import redact
+from tap_testing.runs import Run
 
 # The sandbox gives Harbour Timing the observed way, and Summit Timing the project's own.
 WAYS = {1: "token", 2: "api_key"}
