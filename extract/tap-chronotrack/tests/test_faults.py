@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
-from ctlive_season import STREAMS, Run, same
-
-PASSING = [
-    ("status_429", {"retry_after": 0}),
-    ("limit_reached", {"retry_after": 0}),
-    ("status_500", {}),
-    ("status_502_html", {}),
-    ("cut_json", {}),
-    ("non_json", {}),
-    ("drop_connection", {}),
-    ("drop_connection", {"before_body": True}),
-]
+from chronotrack_season import STREAMS
+from tap_chronotrack.tap import TapChronoTrack
+from tap_testing.faults import PASSING, assert_a_kill_loses_and_doubles_nothing, stopped_at
+from tap_testing.runs import Run, same
 
 
 @pytest.mark.parametrize(("kind", "more"), PASSING)
@@ -32,10 +20,9 @@ def test_what_passes_is_waited_out_and_nothing_is_lost_or_doubled(season, run, t
 
     assert season.faults_left() == 0
     assert first.error is None
-    target.load(first)
+    target.load(first).assert_holds(season)
     for stream in STREAMS:
-        assert same(target.records(stream), season.holds(stream)), stream
-        assert len(first.rows(stream)) == len(target.tables[stream])
+        assert len(first.rows(stream)) == len(target.table(stream))
 
 
 def test_an_answer_that_takes_too_long_is_asked_for_again(season, run):
@@ -55,7 +42,7 @@ def test_what_stays_ends_its_stream_in_one_line_and_the_others_go_on(season, run
     season.change("rename_event", season.event(racing=True), fields={"name": "Still here"})
 
     broken = run(first.state, max_tries=3)
-    season._ask("DELETE", "fault")
+    season.clear_faults()
     healed = run(broken.state)
 
     assert "chronotrack, partner 1, stream entries: GET http" in broken.error
@@ -88,8 +75,7 @@ def test_the_hours_calls_used_up_end_the_run_with_when_to_go_on(season, run):
 def test_no_more_than_two_calls_are_in_flight(season, run):
     run(page_size=5)
 
-    calls = season._ask("GET", "calls")["calls"]
-    assert max(row["max_in_flight"] for row in calls if row["provider"] == "chronotrack") <= 2
+    assert season.most_in_flight() <= 2
 
 
 def test_a_list_of_events_that_fails_leaves_all_below_unread_with_one_cause(season, run):
@@ -107,47 +93,17 @@ def test_a_list_of_events_that_fails_leaves_all_below_unread_with_one_cause(seas
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_tap_leaves_a_state_from_which_the_next_run_goes_on(season, run, target, tmp_path, signum):
-    account = season.account()
-    env = {f"TAP_CHRONOTRACK_{name.upper()}": str(value) for name, value in account.items()}
-    env |= {"TAP_CHRONOTRACK_BUDGET_DIR": str(tmp_path / "budget"), "TAP_CHRONOTRACK_PAGE_SIZE": "5"}
-    season.fault("slow", times=1, seconds=8, path_contains="/bracket")
-    out = (tmp_path / "out").open("w")
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tap_chronotrack.tap", "--config", "ENV"],
-        env=os.environ | env,
-        stdout=out,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 30
-    while not any("/bracket" in call for call in season.calls()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.3)
-    child.send_signal(signum)
-
-    assert child.wait(20) == 128 + signum
-    stopped = Run.of((tmp_path / "out").read_text())
-    assert stopped.marks("entries") and "results" not in stopped.state["bookmarks"]
+    stopped = stopped_at("/bracket", signum, TapChronoTrack, season, tmp_path, page_size=5)
     again = run(stopped.state)
-    target.load(stopped)
-    target.load(again)
-    for stream in STREAMS:
-        assert same(target.records(stream), season.holds(stream)), stream
+
+    assert stopped.marks("entries") and "results" not in stopped.state["bookmarks"]
+    target.load(stopped, again).assert_holds(season)
     # What was finished before is not sent again.
     assert again.rows("entries") == []
 
 
-def test_a_kill_between_any_two_lines_loses_and_doubles_nothing(season, run):
-    first = run(page_size=7)
-    complete = {stream: len(first.rows(stream)) for stream in STREAMS}
-    lines = first.messages
-
-    for cut in range(0, len(lines), max(1, len(lines) // 12)):
-        states = [m["value"] for m in lines[:cut] if m["type"] == "STATE"]
-        again = run(states[-1] if states else None)
-        for stream in STREAMS:
-            keys = {repr(m["record"]["record"]) for m in lines[:cut] if m.get("stream") == stream and "record" in m}
-            keys |= {repr(row["record"]) for row in again.rows(stream)}
-            assert len(keys) == complete[stream], (cut, stream)
+def test_a_kill_between_any_two_lines_loses_and_doubles_nothing(run):
+    assert_a_kill_loses_and_doubles_nothing(run(page_size=7), run, times=12)
 
 
 def test_state_never_runs_ahead_of_its_rows(season, make_tap):

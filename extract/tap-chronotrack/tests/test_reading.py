@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from ctlive_season import KEYS, STREAMS, Run, same
+from chronotrack_season import KEYS, STREAMS
+from tap_testing.runs import Run
 
 
 def test_a_first_read_delivers_all_that_the_provider_holds(season, run, target):
     first = run()
 
     assert first.error is None
-    target.load(first)
+    target.load(first).assert_holds(season)
     for stream in STREAMS:
-        assert same(target.records(stream), season.holds(stream)), stream
-        assert len(first.rows(stream)) == len(target.tables[stream]), stream
+        assert len(first.rows(stream)) == len(target.table(stream)), stream
 
 
 def test_every_row_carries_its_tenant_and_the_record_as_sent(season, run):
@@ -36,9 +36,7 @@ def test_two_partners_read_one_race_under_the_same_ids(season, run):
 def test_small_pages_give_the_same_rows(season, run, target):
     first = run(page_size=7)
 
-    target.load(first)
-    for stream in STREAMS:
-        assert same(target.records(stream), season.holds(stream)), stream
+    target.load(first).assert_holds(season)
 
 
 def test_a_second_read_of_an_unchanged_season_sends_nothing(season, run):
@@ -164,9 +162,7 @@ def test_a_deleted_entry_is_told_once_and_its_return_too(season, run, target):
     (missed,) = [row for row in second.rows("removals") if row["record_key"] == gone]
     assert back["returned_at"] is not None
     assert back["noticed_at"][:19] == missed["noticed_at"][:19]
-    for each in (first, second, third, fourth):
-        target.load(each)
-    assert same(target.records("entries"), season.holds("entries"))
+    target.load(first, second, third, fourth).assert_holds(season, streams=["entries"])
 
 
 def test_with_a_deleted_entry_its_results_go_as_well(season, run, target):
@@ -180,9 +176,7 @@ def test_with_a_deleted_entry_its_results_go_as_well(season, run, target):
     again = run(first.state, settle_days=1000)
 
     assert all(key.split("/")[1] == someone for key in again.removals("results"))
-    target.load(first)
-    target.load(again)
-    assert same(target.records("results"), season.holds("results"))
+    target.load(first, again).assert_holds(season, streams=["results"])
 
 
 def test_whatever_happens_to_a_season_its_copy_follows(season, run, target):
@@ -206,8 +200,7 @@ def test_whatever_happens_to_a_season_its_copy_follows(season, run, target):
         assert done.error is None
         target.load(done)
         state = done.state
-        for stream in STREAMS:
-            assert same(target.records(stream), season.holds(stream)), (step, stream)
+        target.assert_holds(season)
 
 
 # --- pages -------------------------------------------------------------------------------------------
@@ -216,7 +209,7 @@ def test_whatever_happens_to_a_season_its_copy_follows(season, run, target):
 def test_rows_that_come_again_on_the_next_page_are_sent_once(season, run):
     racing = season.event(racing=True)
     season.change("post_results", racing, count=4)
-    season._ask("POST", "quirks", repeat_rows=2)
+    season.ask("POST", "quirks", repeat_rows=2)
 
     first = run(page_size=5)
 
@@ -233,8 +226,7 @@ def test_a_row_pushed_in_between_pages_is_not_missed(season, run, target):
     first = run(page_size=5)
 
     assert season.faults_left() == 0
-    target.load(first)
-    assert same(target.records("entries"), season.holds("entries"))
+    target.load(first).assert_holds(season, streams=["entries"])
     assert first.read("entries", ahead)["mode"] == "whole"
 
 
@@ -246,9 +238,7 @@ def test_a_row_that_slips_back_over_a_page_is_not_missed_nor_taken_for_removed(s
     again = run(first.state, page_size=5)
 
     assert season.faults_left() == 0
-    for each in (first, again):
-        target.load(each)
-    assert same(target.records("entries"), season.holds("entries"))
+    target.load(first, again).assert_holds(season, streams=["entries"])
     left = {row["entry_id"] for row in season.holds("entries")}
     gone = {row["entry_id"] for row in first.rows("entries")} - left
     assert len(gone) == 1
@@ -271,9 +261,7 @@ def test_pages_are_found_without_headers_too(season, wire, run, target, rule):
     first = run(api_url=wire.api_url, page_size=5)
 
     assert first.error is None
-    target.load(first)
-    for stream in STREAMS:
-        assert same(target.records(stream), season.holds(stream)), stream
+    target.load(first).assert_holds(season)
 
 
 def test_a_provider_that_gives_smaller_pages_than_asked_for_is_read_to_the_end(season, wire, run, target):
@@ -284,7 +272,7 @@ def test_a_provider_that_gives_smaller_pages_than_asked_for_is_read_to_the_end(s
 
     target.load(run(api_url=wire.api_url, page_size=4))
 
-    assert same(target.records("entries"), season.holds("entries"))
+    target.assert_holds(season, streams=["entries"])
 
 
 def test_a_provider_that_repeats_one_page_for_ever_is_told_from_one_with_many(season, wire, run):
@@ -398,10 +386,7 @@ def test_what_belongs_to_an_event_that_is_gone_goes_with_it_and_comes_back_with_
     assert third.rows("removals") == []
     assert sorted(row["entry_id"] for row in fourth.rows("entries")) == sorted(entries)
     assert all(fourth.removals("entries").values())
-    for each in (first, second, third, fourth):
-        target.load(each)
-    for stream in STREAMS:
-        assert same(target.records(stream), season.holds(stream)), stream
+    target.load(first, second, third, fourth).assert_holds(season)
 
 
 def test_an_event_that_is_only_not_listed_any_more_is_still_read(season, wire, run):
@@ -561,7 +546,7 @@ def test_what_changes_beside_known_pages_arrives(season, make_tap, run, target, 
     settled, known_then = known_pages(make_tap, again.state, page_size=10)
 
     assert known > 0
-    assert same(target.records("entries"), season.holds("entries"))
+    target.assert_holds(season, streams=["entries"])
     assert settled.sent == {}
     assert known_then >= known
 

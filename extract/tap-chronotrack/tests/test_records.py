@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ctlive_season import STREAMS
+from chronotrack_season import STREAMS
 
 REJECTED = [
     ("events", "event?", "event_end_time"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from ctlive_season import Target, same
 
 # Small pages make lists long enough that a probe saves calls.
 SMALL = {"page_size": 5}
@@ -61,9 +60,7 @@ def test_a_correction_arrives_through_the_probe(season, scored, run, target):
 
     assert again.read("results", scored)["mode"] == "changes"
     assert corrected in {row["results_entry_id"] for row in again.rows("results")}
-    for each in (first, again):
-        target.load(each)
-    assert same(target.records("results"), season.holds("results"))
+    target.load(first, again).assert_holds(season, streams=["results"])
 
 
 def test_a_deleted_result_changes_the_count_so_the_list_is_read_whole(season, scored, run, target):
@@ -76,9 +73,7 @@ def test_a_deleted_result_changes_the_count_so_the_list_is_read_whole(season, sc
     assert read["mode"] == "whole"
     assert read["rows_removed"] >= 1
     assert all(key.split("/")[1] == gone for key in again.removals("results"))
-    for each in (first, again):
-        target.load(each)
-    assert same(target.records("results"), season.holds("results"))
+    target.load(first, again).assert_holds(season, streams=["results"])
 
 
 def test_new_results_arrive_and_the_count_follows(season, run, target):
@@ -89,7 +84,7 @@ def test_new_results_arrive_and_the_count_follows(season, run, target):
         done = run(state, **SMALL)
         target.load(done)
         state = done.state
-        assert same(target.records("results"), season.holds("results"))
+        target.assert_holds(season, streams=["results"])
         season.advance(seconds=30)
         season.change("post_results", racing, count=3)
 
@@ -166,7 +161,7 @@ def test_with_such_a_provider_a_correction_waits_for_the_next_whole_read(season,
     season.advance(minutes=16)
     target.load(run(state, **settings))
 
-    assert same(target.records("results"), season.holds("results"))
+    target.assert_holds(season, streams=["results"])
 
 
 def test_a_provider_without_counts_is_read_whole_each_time(season, wire, scored, run):
@@ -225,10 +220,11 @@ def test_splits_and_finish_of_one_athlete_are_rows_of_their_own(season, scored, 
     assert all(sum(row["results_interval_full"] for row in rows) <= 1 for rows in by_entry.values())
 
 
-def test_a_fresh_target_can_be_filled_from_a_later_state(season, scored, run):
+def test_a_fresh_target_can_be_filled_from_a_later_state(season, scored, run, target):
     first = run(**SMALL)
 
-    again, target = run(first.state, read_everything=True, **SMALL), Target()
+    again = run(first.state, read_everything=True, **SMALL)
+
     target.load(again)
 
-    assert same(target.records("results"), season.holds("results"))
+    target.assert_holds(season, streams=["results"])

@@ -12,11 +12,11 @@ import time
 from contextlib import redirect_stdout
 
 import pytest
-from ctlive_season import Run
 from singer_sdk.exceptions import ConfigValidationError
 from tap_chronotrack.auth import NEEDS, hashed
 from tap_chronotrack.tap import TapChronoTrack
 from tap_shared.redaction import redact
+from tap_testing.runs import Run
 
 SHA1_OF_ABC = "a9993e364706816aba3e25717850c26c9cd0d89d"
 
@@ -195,8 +195,7 @@ def test_discovery_and_about_need_no_settings():
 
 def test_the_command_reads_its_settings_from_the_environment_and_starts_fast(season, tmp_path):
     account = season.account()
-    env = {f"TAP_CHRONOTRACK_{name.upper()}": str(value) for name, value in account.items()}
-    env["TAP_CHRONOTRACK_BUDGET_DIR"] = str(tmp_path / "budget")
+    env = season.environment(budget_dir=tmp_path / "budget")
 
     began = time.monotonic()
     done = subprocess.run(

@@ -1,76 +1,21 @@
-"""The sandbox as a child process, a fresh season for each test, and a tap to run."""
+"""Copernico, for the fixtures that the tests of all taps share (extract/shared/tap_testing)."""
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tap_copernico.tap import TapCopernico
+from tap_testing.fixtures import Provider, make_tap, quick, run, sandbox, season, target
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from copernico_season import Run, Season, Target
+from copernico_season import CopernicoSeason, CopernicoTarget
 
-ROOT = Path(__file__).parents[3]
+__all__ = ["make_tap", "quick", "run", "sandbox", "season", "target"]
 
 
 @pytest.fixture(scope="session")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
-    port_file = tmp_path_factory.mktemp("sandbox") / "port"
-    command = [
-        sys.executable,
-        "-m",
-        "sandbox.server",
-        "--port",
-        "0",
-        "--size",
-        "tiny",
-        "--providers",
-        "all",
-        "--port-file",
-        str(port_file),
-    ]
-    child = subprocess.Popen(
-        [*command, "--idle-exit", "300"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 60
-    while not (port_file.exists() and port_file.read_text().strip()):
-        assert child.poll() is None, "the sandbox did not start"
-        assert time.monotonic() < deadline, "the sandbox did not start in time"
-        time.sleep(0.05)
-    yield Season(f"http://127.0.0.1:{port_file.read_text().strip().rpartition(':')[2]}")
-    child.terminate()
-    child.wait(20)
-
-
-@pytest.fixture
-def season(sandbox: Season) -> Season:
-    sandbox.reset()
-    return sandbox
-
-
-@pytest.fixture
-def make_tap(season: Season, tmp_path: Path) -> Callable[..., TapCopernico]:
-    def make(state: dict[str, Any] | None = None, partner: int = 1, **settings: Any) -> TapCopernico:
-        quick = {"budget_dir": str(tmp_path / "budget"), "backoff_base": 0.001, "request_timeout": 10}
-        # A copy: a tap changes the state it is given.
-        state = json.loads(json.dumps(state)) if state else None
-        return TapCopernico(config=season.account(partner) | quick | settings, state=state)
-
-    return make
-
-
-@pytest.fixture
-def run(make_tap: Callable[..., TapCopernico]) -> Callable[..., Run]:
-    return lambda state=None, **settings: Run(make_tap(state, **settings))
-
-
-@pytest.fixture
-def target() -> Target:
-    return Target()
+def provider() -> Provider:
+    return Provider(TapCopernico, CopernicoSeason, CopernicoTarget)

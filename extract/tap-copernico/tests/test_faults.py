@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from copernico_season import STREAMS, Run, Target, expected_results
-
-PASSING = [
-    ("status_429", {"retry_after": 0}),
-    ("limit_reached", {"retry_after": 0}),
-    ("status_500", {}),
-    ("status_502_html", {}),
-    ("cut_json", {}),
-    ("non_json", {}),
-    ("drop_connection", {}),
-]
+from copernico_season import STREAMS, CopernicoTarget, expected_results
+from tap_testing.faults import PASSING
 
 
 @pytest.mark.parametrize(("kind", "more"), PASSING)
@@ -26,9 +17,9 @@ def test_what_passes_is_waited_out_and_nothing_is_lost_or_doubled(season, run, t
     assert season.faults_left() == 0
     assert first.error is None
     target.load(first)
-    assert target.tables["participants"].keys() == season.rows().keys()
-    assert target.tables["results"].keys() == expected_results(season)
-    assert all(len(first.rows(stream)) == len(target.tables[stream]) for stream in STREAMS)
+    assert target.table("participants").keys() == season.rows().keys()
+    assert target.table("results").keys() == expected_results(season)
+    assert all(len(first.rows(stream)) == len(target.table(stream)) for stream in STREAMS)
 
 
 @pytest.mark.parametrize(("kind", "more"), PASSING)
@@ -39,7 +30,7 @@ def test_what_stays_ends_in_one_line_and_is_made_good_later(season, run, kind, m
     season.change("edit_entry", event_id, id=row["id"], fields={"club": "Still here"})
 
     broken = run(first.state, max_tries=2)
-    season.no_faults()
+    season.clear_faults()
     healed = run(broken.state)
 
     assert "copernico, partner 1, stream events: GET http" in broken.error
@@ -79,24 +70,20 @@ def test_a_list_of_races_that_fails_leaves_all_below_unread_with_one_cause(seaso
     assert len(season.calls()) == 2
 
 
-def test_the_hours_calls_used_up_end_the_run_with_when_to_go_on(season, run):
+def test_the_hours_calls_used_up_end_the_run_with_when_to_go_on(season, run, target):
     first = run(calls_per_hour=3, budget_max_wait=0)
     again = run(first.state, calls_per_hour=1000)
 
     assert "go on at" in first.error
-    target = Target().load(first, again)
-    assert target.tables["participants"].keys() == season.rows().keys()
+    assert target.load(first, again).table("participants").keys() == season.rows().keys()
 
 
 def test_a_kill_between_any_two_lines_loses_and_doubles_nothing(season, run):
     first = run()
-    lines = first.messages
-    complete = Target().load(first)
+    complete = CopernicoTarget().load(first)
 
-    for cut in range(0, len(lines), max(1, len(lines) // 8)):
-        states = [m["value"] for m in lines[:cut] if m["type"] == "STATE"]
-        half = Run.__new__(Run)
-        half.messages = lines[:cut]
-        again = run(states[-1] if states else None)
-        together = Target().load(half, again)
-        assert {s: t.keys() for s, t in together.tables.items()} == {s: t.keys() for s, t in complete.tables.items()}
+    for half in first.killed(8):
+        again = run(half.states[-1] if half.states else None)
+        together = CopernicoTarget().load(half, again)
+        for stream in STREAMS:
+            assert together.table(stream).keys() == complete.table(stream).keys()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from copernico_season import STREAMS, Target, expected_results
+from copernico_season import STREAMS, expected_results
 
 
 def test_a_first_read_delivers_all_that_the_provider_holds(season, run, target):
@@ -12,11 +12,11 @@ def test_a_first_read_delivers_all_that_the_provider_holds(season, run, target):
     assert first.error is None
     target.load(first)
     held = season.rows()
-    assert target.tables["participants"].keys() == held.keys()
-    assert target.tables["results"].keys() == expected_results(season)
+    assert target.table("participants").keys() == held.keys()
+    assert target.table("results").keys() == expected_results(season)
     assert {row["race_id"] for row in first.rows("races")} == {one["race_id"] for one in season.holds("races")}
-    assert target.tables["events"].keys() == {key.rsplit("/", 1)[0] for key in held}
-    assert all(len(first.rows(stream)) == len(target.tables[stream]) for stream in STREAMS)
+    assert target.table("events").keys() == {key.rsplit("/", 1)[0] for key in held}
+    assert all(len(first.rows(stream)) == len(target.table(stream)) for stream in STREAMS)
 
 
 def test_a_record_is_kept_as_sent_the_person_apart_from_the_times(season, run, target):
@@ -24,8 +24,8 @@ def test_a_record_is_kept_as_sent_the_person_apart_from_the_times(season, run, t
 
     target.load(first)
     for key, sent in season.rows().items():
-        person = target.tables["participants"][key]["record"]
-        sport = target.tables["results"].get(key, {"record": {}})["record"]
+        person = target.table("participants")[key]["record"]
+        sport = target.table("results").get(key, {"record": {}})["record"]
         assert sent.items() >= person.items()
         assert not any(name.startswith(("times.", "rankings")) for name in person)
         if sport:
@@ -36,7 +36,7 @@ def test_times_are_milliseconds_and_nobody_is_seen_at_0(season, run):
     event_id, row = season.finisher()
     first = run()
 
-    result = first.row("results", row["id"])
+    result = first.row("results", participant_id=row["id"])
     assert result["event_id"] == event_id
     assert (result["official_ms"], result["real_ms"]) == (
         row["times.official_:::finish:::"],
@@ -89,7 +89,7 @@ def test_only_the_row_that_differs_goes_on(season, run):
     again = run(first.state)
 
     assert again.sent == {"participants": 1}
-    assert again.row("participants", row["id"])["birthdate"] == "1990-02-03"
+    assert again.row("participants", participant_id=row["id"])["birthdate"] == "1990-02-03"
 
 
 def test_a_split_is_no_change_of_a_participant(season, run):
@@ -113,10 +113,10 @@ def test_a_retracted_split_is_written_as_null(season, run):
     third = run(second.state)
     fourth = run(third.state)
 
-    after = second.row("results", row["id"])
+    after = second.row("results", participant_id=row["id"])
     assert (after["official_ms"], after["real_ms"], after["pos"]) == (None, None, None)
     assert after["status"] == "running" and after["splits"]
-    nothing = third.row("results", row["id"])
+    nothing = third.row("results", participant_id=row["id"])
     assert (nothing["start_ms"], nothing["splits"], nothing["status"]) == (None, [], "notstarted")
     assert third.removals("results") == {}
     assert fourth.sent == {}
@@ -131,7 +131,7 @@ def test_who_was_never_seen_has_no_result(season, run):
     assert {row["status"] for row in waiting} <= {"notstarted", "withdrawn"}
 
 
-def test_a_vanished_athlete_is_told_once_and_the_return_too(season, run):
+def test_a_vanished_athlete_is_told_once_and_the_return_too(season, run, target):
     event_id, row = season.finisher()
     key = f"{event_id}/{row['id']}"
     first = run()
@@ -144,8 +144,8 @@ def test_a_vanished_athlete_is_told_once_and_the_return_too(season, run):
     assert second.removals("participants") == second.removals("results") == {key: None}
     assert third.rows("removals") == []
     assert fourth.removals("participants")[key] is not None
-    target = Target().load(first, second, third, fourth)
-    assert target.tables["participants"].keys() == season.rows().keys()
+    target.load(first, second, third, fourth)
+    assert target.table("participants").keys() == season.rows().keys()
 
 
 def test_an_empty_answer_deletes_nobody(season, run):
@@ -153,7 +153,7 @@ def test_an_empty_answer_deletes_nobody(season, run):
     season.fault("empty_answer", times=None, path_contains="preset")
 
     empty = run(first.state)
-    season.no_faults()
+    season.clear_faults()
     healed = run(empty.state)
 
     assert empty.error is None
@@ -178,7 +178,7 @@ def test_a_withdrawal_is_a_status_not_a_removal(season, run):
 
     again = run(first.state)
 
-    assert again.row("participants", row["id"])["status"] == "withdrawn"
+    assert again.row("participants", participant_id=row["id"])["status"] == "withdrawn"
     assert again.rows("removals") == []
 
 
@@ -200,7 +200,7 @@ def test_an_empty_answer_does_not_settle_a_race(season, run):
     season.advance(days=60)
     season.fault("empty_answer", times=None, path_contains="preset")
     empty = run(first.state)
-    season.no_faults()
+    season.clear_faults()
     event_id, row = season.finisher()
     season.change("edit_entry", event_id, id=row["id"], fields={"club": "Late"})
 
@@ -258,12 +258,12 @@ def test_what_happens_to_a_season_its_copy_follows(season, run, target):
         target.load(done)
         state = done.state
         held = season.rows()
-        assert target.tables["participants"].keys() == held.keys(), step
-        for key, row in target.tables["participants"].items():
+        assert target.table("participants").keys() == held.keys(), step
+        for key, row in target.table("participants").items():
             assert held[key].items() >= row["record"].items(), (step, key)
-        for key, row in target.tables["results"].items():
+        for key, row in target.table("results").items():
             assert held[key].items() >= row["record"].items(), (step, key)
-        assert target.tables["results"].keys() >= expected_results(season), step
+        assert target.table("results").keys() >= expected_results(season), step
 
 
 # --- names are ids -----------------------------------------------------------------------------------

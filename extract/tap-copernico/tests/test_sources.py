@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from copernico_season import Run, Target, expected_results
+from copernico_season import CopernicoTarget, expected_results
+from tap_testing.runs import Run
 
 FACTS = ("dorsal", "status", "official_ms", "real_ms", "pos", "pos_gender", "pos_category")
 
@@ -13,14 +14,14 @@ FACTS = ("dorsal", "status", "official_ms", "real_ms", "pos", "pos_gender", "pos
 @pytest.mark.parametrize("source", ["athletes", "ranking_files"])
 def test_athletes_and_files_tell_what_presets_do(season, run, source):
     season.quirks(rich_races=True)
-    presets, other = Target().load(run()), Target().load(run(source=source))
+    presets, other = CopernicoTarget().load(run()), CopernicoTarget().load(run(source=source))
 
-    assert other.tables["participants"].keys() == presets.tables["participants"].keys()
-    assert other.tables["results"].keys() == presets.tables["results"].keys()
-    for key, row in presets.tables["results"].items():
-        assert [other.tables["results"][key][fact] for fact in FACTS] == [row[fact] for fact in FACTS]
+    assert other.table("participants").keys() == presets.table("participants").keys()
+    assert other.table("results").keys() == presets.table("results").keys()
+    for key, row in presets.table("results").items():
+        assert [other.table("results")[key][fact] for fact in FACTS] == [row[fact] for fact in FACTS]
         named = {split["name"]: split["official_ms"] for split in row["splits"]}
-        assert {split["name"]: split["official_ms"] for split in other.tables["results"][key]["splits"]} == named
+        assert {split["name"]: split["official_ms"] for split in other.table("results")[key]["splits"]} == named
 
 
 def test_both_nestings_are_one_record(season, run):
@@ -67,7 +68,7 @@ def test_leaders_give_gun_times_and_places_by_gender(season, run):
     first = run(source="leaders")
 
     _, sent = season.finisher()
-    row = first.row("results", sent["id"])
+    row = first.row("results", participant_id=sent["id"])
     assert row["official_ms"] == sent["times.official_:::finish:::"]
     assert row["pos_gender"] == sent["rankings.gen_:::full-1:::"]
     assert (row["real_ms"], row["pos"]) == (None, None)
@@ -100,7 +101,7 @@ def test_a_preset_that_is_too_large_is_read_by_event(season, run, target):
 
     assert "too large (413)" in unknown.error and "race_map" in unknown.error
     assert first.error is None
-    assert target.load(first).tables["participants"].keys() == season.rows().keys()
+    assert target.load(first).table("participants").keys() == season.rows().keys()
     # From the second run on the bookmarks know the events.
     assert again.error is None
     assert again.sent == {}
@@ -112,9 +113,9 @@ def test_a_preset_divided_by_columns_is_joined_again(season, run, target):
     first = run(presets="people,times", race_map=json.dumps({season.live(): {"read": ["10K", "Half Marathon"]}}))
 
     _, row = season.finisher()
-    person = first.row("participants", row["id"])
+    person = first.row("participants", participant_id=row["id"])
     assert person["record"]["Talla camiseta"]
-    assert first.row("results", row["id"])["official_ms"] == row["times.official_:::finish:::"]
+    assert first.row("results", participant_id=row["id"])["official_ms"] == row["times.official_:::finish:::"]
 
 
 def test_an_event_whose_part_is_empty_loses_nobody(season, run):
@@ -160,7 +161,7 @@ def test_answers_that_are_compressed_without_a_word_are_read(season, run, target
     first = run()
 
     assert first.error is None
-    assert target.load(first).tables["participants"].keys() == season.rows().keys()
+    assert target.load(first).table("participants").keys() == season.rows().keys()
 
 
 # --- the target API: assumed -------------------------------------------------------------------------
@@ -208,7 +209,7 @@ def test_a_deleted_participant_of_the_target_api_stays_as_cancelled(season, run)
     again = run(first.state, source="target_api")
     whole = run(again.state, source="target_api", whole_read_minutes=0)
 
-    assert again.row("participants", row["id"])["status"] == "cancelled"
+    assert again.row("participants", participant_id=row["id"])["status"] == "cancelled"
     assert again.removals("participants") == {}
     assert [key.rsplit("/", 1)[1] for key in whole.removals("results")] == [row["id"]]
 

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from letsdothis_season import Season, Target
+from letsdothis_season import AHEAD, PAST, LetsDoThisSeason, LetsDoThisTarget
 
-PAST, AHEAD = "4410012012", "4410012014"
 HALF_HOUR, DAY = 1_800, 90_000
 
 changes = st.tuples(
@@ -64,10 +63,10 @@ restarts = st.tuples(st.just("restart"), st.sampled_from([5, 500]), st.none())
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_whatever_happens_raw_is_what_the_provider_holds(
-    run: Any, sandbox: Season, tmp_path_factory: Any, steps: list[Any]
+    run: Any, sandbox: LetsDoThisSeason, tmp_path_factory: Any, steps: list[Any]
 ) -> None:
     sandbox.reset()
-    target = Target()
+    target = LetsDoThisTarget()
     states: list[Any] = [None]
 
     def once(*, keeps_state: bool = True, **more: Any) -> Any:
@@ -76,7 +75,7 @@ def test_whatever_happens_raw_is_what_the_provider_holds(
         doubtful = folder / "doubtful.json"
         doubtful.write_text(json.dumps(target.doubtful))
         done = run(states[-1], budget_dir=str(folder), doubtful_rows=str(doubtful), **more)
-        target.take(done, keeps_state=keeps_state)
+        target.load(done, keeps_state=keeps_state)
         if keeps_state:
             states.append(done.state)
         return done
@@ -90,7 +89,7 @@ def test_whatever_happens_raw_is_what_the_provider_holds(
             case "quirk":
                 sandbox.quirks(**{what: more})
             case "time":
-                sandbox.pass_time(what)
+                sandbox.advance(what)
             case "run":
                 once(page_size=what, calls_per_hour=more, budget_max_wait=0)
             case "restart":
@@ -99,7 +98,7 @@ def test_whatever_happens_raw_is_what_the_provider_holds(
     sandbox.clear_faults()
     # A day later, when lists are gone through, and once more: what one read found odd, the next one settles.
     for _ in range(2):
-        sandbox.pass_time(DAY)
+        sandbox.advance(DAY)
         done = once(page_size=7)
 
     assert done.error is None

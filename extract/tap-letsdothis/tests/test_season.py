@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-# Occurrences of the tiny season: four weeks ago, and in December with a ballot.
-PAST, AHEAD = "4410012012", "4410012014"
-STREAMS = ("events", "occurrences", "races", "participants", "applications")
+from letsdothis_season import AHEAD, PAST, STREAMS
 
 
 @pytest.mark.parametrize("partner", [1, 2])
@@ -14,7 +11,7 @@ STREAMS = ("events", "occurrences", "races", "participants", "applications")
 def test_a_season_is_read_completely(run, season, target, partner, page_size):
     done = run(partner=partner, page_size=page_size)
 
-    target.take(done)
+    target.load(done)
 
     assert done.error is None
     target.assert_holds(season, partner)
@@ -23,7 +20,7 @@ def test_a_season_is_read_completely(run, season, target, partner, page_size):
 
 def test_an_unchanged_account_costs_one_call_a_list_and_sends_nothing(run, season):
     first = run()
-    season.pass_time(600)
+    season.advance(600)
 
     again = run(first.state)
 
@@ -51,15 +48,15 @@ CHANGES = [
 @pytest.mark.parametrize("changes", CHANGES)
 def test_a_change_arrives_with_the_next_run(run, season, target, changes):
     first = run()
-    target.take(first)
-    season.pass_time(600)
+    target.load(first)
+    season.advance(600)
     for kind, event_id, more in changes:
         season.change(kind, event_id, **more)
-    season.pass_time(60)
+    season.advance(60)
 
     again = run(first.state)
 
-    target.take(again)
+    target.load(again)
     assert again.error is None
     assert again.calls("participants") == 1
     target.assert_holds(season)
@@ -67,14 +64,14 @@ def test_a_change_arrives_with_the_next_run(run, season, target, changes):
 
 def test_changes_of_the_very_instant_of_the_bookmark_are_not_missed(run, season, target):
     first = run()
-    target.take(first)
-    season.pass_time(600)
+    target.load(first)
+    season.advance(600)
     season.change("edit_entry", AHEAD, fields={"lastName": "First"})
     second = run(first.state)
-    target.take(second)
+    target.load(second)
     season.change("edit_entry", PAST, fields={"lastName": "Second"})
 
-    target.take(run(second.state))
+    target.load(run(second.state))
 
     # The filter is strict: without the overlap the second change would stay unseen.
     target.assert_holds(season)
@@ -82,62 +79,58 @@ def test_changes_of_the_very_instant_of_the_bookmark_are_not_missed(run, season,
 
 def test_an_entrant_who_vanishes_is_found_within_a_day(run, season, target):
     first = run()
-    target.take(first)
-    season.pass_time(600)
+    target.load(first)
+    season.advance(600)
     (gone,) = season.change("delete", AHEAD)["changed"]
     second = run(first.state)
     # Others of the booking were touched by it.
-    target.take(second)
+    target.load(second)
     assert second.rows("removals") == []
-    season.pass_time(90_000)
+    season.advance(90_000)
 
     third = run(second.state)
 
-    target.take(third)
-    target.assert_holds(season)
+    target.load(third).assert_holds(season)
     (removal,) = third.rows("removals")
     assert (removal["stream"], removal["record_key"], removal["scope"]) == ("participants", gone, AHEAD)
 
 
 def test_withdrawn_entrants_who_leave_the_list_are_removed_and_come_back(run, season, target):
     first = run()
-    target.take(first)
-    season.pass_time(90_000)
+    target.load(first)
+    season.advance(90_000)
     season.quirks(drop_withdrawn=True)
 
     second = run(first.state)
 
-    target.take(second)
-    target.assert_holds(season)
+    target.load(second).assert_holds(season)
     gone = [row["record_key"] for row in second.rows("removals")]
     assert gone
     season.quirks(drop_withdrawn=False)
-    season.pass_time(90_000)
+    season.advance(90_000)
     third = run(second.state)
-    target.take(third)
-    target.assert_holds(season)
+    target.load(third).assert_holds(season)
     assert {row["record_key"] for row in third.rows("removals") if row["returned_at"]} == set(gone)
 
 
 def test_a_settled_occurrence_is_not_gone_through_again_and_its_changes_still_arrive(run, season, target):
     first = run(settle_days=20)
-    target.take(first)
-    marks = {mark["context"]["occurrence_id"]: mark for mark in first.state["bookmarks"]["participants"]["partitions"]}
+    target.load(first)
+    marks = first.marks("participants")
     assert marks[PAST] == {"context": {"occurrence_id": PAST}, "settled": True}
     assert "snapshot" in marks[AHEAD]
-    season.pass_time(90_000)
+    season.advance(90_000)
     season.change("edit_entry", PAST, fields={"lastName": "Later"})
     season.forget_calls()
 
     again = run(first.state, settle_days=20)
 
-    target.take(again)
-    target.assert_holds(season)
+    target.load(again).assert_holds(season)
     read = {row["scope"]: row["mode"] for row in again.rows("reads") if row["stream"] == "participants"}
     assert read[AHEAD] == "whole"
     assert read[PAST] == "changes"
     # Only bookings of what may still change are gone through.
-    assert any("createdAt%5Bafter%5D" in line and "participants" in line for line in season.log())
+    assert any("createdAt%5Bafter%5D" in line and "participants" in line for line in season.calls())
 
 
 def test_occurrences_that_ended_before_start_date_are_left_out(run):
@@ -151,27 +144,26 @@ def test_read_everything_sends_all_of_it_again(run, season, target):
 
     again = run(first.state, read_everything=True, settle_days=20)
 
-    target.take(again)
-    target.assert_holds(season)
+    target.load(again).assert_holds(season)
 
 
 def test_a_lost_state_costs_calls_and_nothing_else(run, season, target):
-    target.take(run())
-    season.pass_time(600)
+    target.load(run())
+    season.advance(600)
     season.change("edit_entry", AHEAD, fields={"lastName": "Later"})
 
-    target.take(run())
+    target.load(run())
 
     target.assert_holds(season)
 
 
 def test_a_run_may_be_repeated_from_an_older_state(run, season, target):
     first = run()
-    target.take(first)
-    season.pass_time(600)
+    target.load(first)
+    season.advance(600)
     season.change("add_entry", AHEAD, count=2)
-    target.take(run(first.state))
+    target.load(run(first.state))
 
-    target.take(run(first.state))
+    target.load(run(first.state))
 
     target.assert_holds(season)

@@ -23,7 +23,7 @@ StandardTests = get_tap_test_class(
 @pytest.fixture(scope="module", autouse=True)
 def account(sandbox: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     sandbox.reset()
-    CONFIG.update(sandbox.settings() | {"budget_dir": str(tmp_path_factory.mktemp("budget"))})
+    CONFIG.update(sandbox.account() | {"budget_dir": str(tmp_path_factory.mktemp("budget"))})
 
 
 class TestTapLetsDoThis(StandardTests):  # type: ignore[misc, valid-type]

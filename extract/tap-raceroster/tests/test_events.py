@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from raceroster_season import DAY, same
+from raceroster_season import DAY
+from tap_testing.runs import same
 
 
 def test_a_first_run_brings_what_is_listed_and_what_is_named(season, run):
@@ -30,7 +31,7 @@ def test_instants_with_and_without_a_colon_are_utc_and_numbers_as_texts_are_numb
 
 def test_the_same_rows_come_in_whatever_envelope(season, run):
     plain = run(results_source="none")
-    season.quirk("event_in_array", "sub_events_bare", "ids_as_text")
+    season.quirks(event_in_array=True, sub_events_bare=True, ids_as_text=True)
 
     other = run(results_source="none")
 
@@ -96,7 +97,7 @@ def test_an_event_long_over_is_not_asked_for_again(season, run):
 
 @pytest.mark.parametrize("empty", [True, False])
 def test_an_event_that_nobody_knows_is_told(season, run, caplog, empty):
-    season.quirk("unknown_event_empty", on=empty)
+    season.quirks(unknown_event_empty=empty)
 
     first = run(event_ids="7d01c6aa-19f2-43", results_source="none")
 
@@ -120,7 +121,7 @@ def test_sub_events_that_cannot_be_read_are_kept_aside_and_asked_for_again(seaso
     season.fault("changed_type", times=None, stream="sub_events")
 
     broken = run(results_source="none")
-    season.ask("DELETE", "fault")
+    season.clear_faults()
     healed = run(broken.state, results_source="none")
 
     held = season.holds("sub_events")

@@ -3,18 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from raceroster_season import STREAMS, same
-
-PASSING = [
-    ("status_429", {"retry_after": 0}),
-    ("limit_reached", {"retry_after": 0}),
-    ("status_500", {}),
-    ("status_502_html", {}),
-    ("cut_json", {}),
-    ("non_json", {}),
-    ("drop_connection", {}),
-    ("drop_connection", {"before_body": True}),
-]
+from raceroster_season import STREAMS
+from tap_testing.faults import PASSING, assert_a_kill_loses_and_doubles_nothing
 
 
 @pytest.mark.parametrize(("kind", "more"), PASSING)
@@ -26,10 +16,9 @@ def test_what_passes_is_waited_out_and_nothing_is_lost_or_doubled(season, run, t
 
     assert season.faults_left() == 0
     assert first.error is None
-    target.load(first)
+    target.load(first).assert_holds(season)
     for stream in STREAMS:
-        assert same(target.records(stream), season.holds(stream)), stream
-        assert len(first.rows(stream)) == len(target.tables[stream])
+        assert len(first.rows(stream)) == len(target.table(stream))
 
 
 @pytest.mark.parametrize("kind", ["status_500", "non_json"])
@@ -41,7 +30,7 @@ def test_what_stays_ends_its_stream_in_one_line_and_the_others_go_on(season, run
     season.change("rename_event", season.event("Advent"), fields={"name": "Still here"})
 
     broken = run(first.state, max_tries=2)
-    season.ask("DELETE", "fault")
+    season.clear_faults()
     healed = run(broken.state)
 
     assert "raceroster, partner 1, stream participants: GET http" in broken.error
@@ -62,22 +51,11 @@ def test_a_list_of_events_that_fails_leaves_the_books_open(season, run):
     assert [row["bib_number"] for row in broken.rows("participants")] == ["77"]
 
 
-def test_a_kill_between_any_two_lines_loses_and_doubles_nothing(season, run):
-    first = run(page_size=7)
-    complete = {stream: len(first.rows(stream)) for stream in STREAMS}
-    lines = first.messages
-
-    for cut in range(0, len(lines), max(1, len(lines) // 6)):
-        states = [m["value"] for m in lines[:cut] if m["type"] == "STATE"]
-        again = run(states[-1] if states else None)
-        for stream in STREAMS:
-            keys = {repr(m["record"]["record"]) for m in lines[:cut] if m.get("stream") == stream and "record" in m}
-            keys |= {repr(row["record"]) for row in again.rows(stream)}
-            assert len(keys) == complete[stream], (cut, stream)
+def test_a_kill_between_any_two_lines_loses_and_doubles_nothing(run):
+    assert_a_kill_loses_and_doubles_nothing(run(page_size=7), run, times=6)
 
 
 def test_no_more_than_two_calls_are_in_flight(season, run):
     run(page_size=5)
 
-    calls = season.ask("GET", "calls")["calls"]
-    assert max(row["max_in_flight"] for row in calls if row["provider"] == "raceroster") <= 2
+    assert season.most_in_flight() <= 2

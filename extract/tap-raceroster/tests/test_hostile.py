@@ -10,7 +10,7 @@ import os
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from raceroster_season import DAY, STREAMS, Target, same
+from raceroster_season import DAY, RaceRosterTarget
 
 OF_EVENTS = [
     ("cancel", {}),
@@ -54,7 +54,7 @@ sequences = st.lists(st.one_of(changes, changes, faults, runs, waits), min_size=
 @given(sequence=sequences)
 def test_whatever_happens_the_target_ends_with_what_the_sandbox_holds(season, run, tmp_path, sequence):
     season.reset()
-    target, state = Target(), None
+    target, state = RaceRosterTarget(), None
     held = {title: season.event(title) for title in ("Orchard", "Advent")}
 
     def read(part: float = 1.0, size: int = 100) -> None:
@@ -64,27 +64,22 @@ def test_whatever_happens_the_target_ends_with_what_the_sandbox_holds(season, ru
         done = run(state, calls_per_hour=0, page_size=size, max_tries=3, doubtful_rows=str(doubtful))
         done.messages = done.messages[: round(len(done.messages) * part)]
         target.load(done)
-        state = next((m["value"] for m in reversed(done.messages) if m["type"] == "STATE"), state)
+        state = done.states[-1] if done.states else state
 
     read()
     for what, which, more in sequence:
         if what == "change":
             kind, fields = which
             season.advance(1)
-            season.http.post(
-                f"{season.url}/control/change",
-                json={"kind": kind, "provider": "raceroster", "partner": 1, "event_id": held[more], **fields},
-                timeout=30,
-            )
+            season.try_change(kind, held[more], **fields)
         elif what == "fault":
             season.fault(which, times=1, path_contains=more, retry_after=0)
         elif what == "wait":
             season.advance(which)
         else:
             read(which, more)
-    season.ask("DELETE", "fault")
+    season.clear_faults()
     season.advance(DAY + 60)
     read()
 
-    for stream in STREAMS:
-        assert same(target.records(stream), season.holds(stream)), stream
+    target.assert_holds(season)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from raceroster_season import same
+from tap_testing.runs import same
 
 
 def details(season):

@@ -19,7 +19,7 @@ def test_each_way_reads_the_same(season, run, method):
 
 @pytest.mark.parametrize("quirk", ["token_in_array", "token_bare"])
 def test_a_token_is_found_in_an_array_and_without_an_envelope(season, run, quirk):
-    season.quirk(quirk)
+    season.quirks(**{quirk: True})
 
     assert run(results_source="none").error is None
 

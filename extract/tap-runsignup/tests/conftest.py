@@ -1,75 +1,34 @@
-"""The sandbox as a child process, an account that a test writes down, and taps for both."""
+"""RunSignUp, for the fixtures that the tests of all taps share (extract/shared/tap_testing)."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tap_runsignup.tap import TapRunSignUp
+from tap_testing.fixtures import Provider, make_tap, quick, run, sandbox, season, target
+from tap_testing.runs import Run
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from account import Account
-from sandbox_season import Run, Season, Target
+from runsignup_season import RunSignUpSeason, RunSignUpTarget
 
-ROOT = Path(__file__).parents[3]
+__all__ = ["make_tap", "quick", "run", "sandbox", "season", "target"]
 
 
 @pytest.fixture(scope="session")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Season]:
-    port_file = tmp_path_factory.mktemp("sandbox") / "port"
-    command = [sys.executable, "-m", "sandbox.server", "--port", "0", "--size", "tiny", "--providers", "runsignup"]
-    command += ["--port-file", str(port_file)]
-    child = subprocess.Popen(
-        [*command, "--idle-exit", "300"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 60
-    while not (port_file.exists() and port_file.read_text().strip()):
-        assert child.poll() is None, "the sandbox did not start"
-        assert time.monotonic() < deadline, "the sandbox did not start in time"
-        time.sleep(0.05)
-    yield Season(f"http://127.0.0.1:{port_file.read_text().strip().rpartition(':')[2]}")
-    child.terminate()
-    child.wait(20)
-
-
-@pytest.fixture
-def season(sandbox: Season) -> Season:
-    sandbox.reset()
-    sandbox.clear_faults()
-    return sandbox
-
-
-@pytest.fixture
-def quick(tmp_path: Path) -> dict[str, Any]:
-    return {
-        "budget_dir": str(tmp_path / "budget"),
-        "calls_per_hour": 100_000,
-        "backoff_base": 0.001,
-        "request_timeout": 5,
-    }
-
-
-@pytest.fixture
-def run(season: Season, quick: dict[str, Any]) -> Callable[..., Run]:
-    def run(state: dict[str, Any] | None = None, partner: int = 1, **settings: Any) -> Run:
-        return Run(TapRunSignUp(config=season.settings(partner) | quick | settings, state=state))
-
-    return run
-
-
-@pytest.fixture
-def target() -> Target:
-    return Target()
+def provider() -> Provider:
+    # The runs of one test make more calls than an hour allows.
+    return Provider(TapRunSignUp, RunSignUpSeason, RunSignUpTarget, {"calls_per_hour": 100_000})
 
 
 @pytest.fixture
 def account() -> Iterator[Account]:
+    """An account small enough to write down in a test."""
     account = Account()
     yield account
     account.close()

@@ -168,6 +168,6 @@ def test_when_the_list_fails_the_known_events_are_still_read(three, read):
 
     done = read(first.state, max_tries=2)
 
-    assert "stream races: GET" in str(done.error)
-    assert "1 of 8 streams stopped" in str(done.error)
+    assert "stream races: GET" in done.error
+    assert "1 of 8 streams stopped" in done.error
     assert [row["registration_id"] for row in done.rows("participants")] == [101]

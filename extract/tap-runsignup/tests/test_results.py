@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from account import event, race, result, result_set
-from sandbox_season import Run
 from tap_runsignup.tap import TapRunSignUp
+from tap_testing.runs import Run
 
 
 @pytest.fixture

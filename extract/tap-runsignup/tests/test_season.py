@@ -12,7 +12,7 @@ LATELY, TODAY, TODAY_TOO, AHEAD = 900032, 900008, 900009, 900040
 def test_a_season_is_read_completely_by_both_ways_to_sign_in(run, season, target, partner):
     done = run(partner=partner)
 
-    target.take(done)
+    target.load(done)
 
     assert done.error is None
     target.assert_holds(season, partner)
@@ -20,7 +20,7 @@ def test_a_season_is_read_completely_by_both_ways_to_sign_in(run, season, target
 
 
 def test_a_season_is_read_completely_in_small_pages(run, season, target):
-    target.take(run(page_size=7))
+    target.load(run(page_size=7))
 
     target.assert_holds(season)
 
@@ -60,50 +60,48 @@ CHANGES = [
 @pytest.mark.parametrize("changes", CHANGES)
 def test_a_change_arrives_with_the_next_run(run, season, target, changes):
     first = run()
-    target.take(first)
-    season.pass_time(600)
+    target.load(first)
+    season.advance(600)
     for kind, event_id, more in changes:
         season.change(kind, event_id, **more)
-    season.pass_time(60)
+    season.advance(60)
 
     again = run(first.state)
 
-    target.take(again)
+    target.load(again)
     assert again.error is None
     target.assert_holds(season)
 
 
 def test_a_removal_that_is_taken_back_arrives_within_a_day(run, season, target):
     first = run()
-    target.take(first)
-    season.pass_time(600)
+    target.load(first)
+    season.advance(600)
     season.change("cancel", AHEAD)
     second = run(first.state)
-    target.take(second)
-    season.pass_time(600)
+    target.load(second)
+    season.advance(600)
     season.change("restore", AHEAD)
     third = run(second.state)
-    target.take(third)
-    season.pass_time(90_000)
+    target.load(third)
+    season.advance(90_000)
 
     fourth = run(third.state)
 
-    target.take(fourth)
-    target.assert_holds(season)
+    target.load(fourth).assert_holds(season)
     assert [row["stream"] for row in fourth.rows("removals")] == ["removed_participants"]
 
 
 def test_an_entry_that_vanishes_without_a_trace_is_found_within_a_day(run, season, target):
     first = run()
-    target.take(first)
-    season.pass_time(600)
+    target.load(first)
+    season.advance(600)
     (gone,) = season.change("delete", AHEAD, fields={"trace": False})["changed"]
-    season.pass_time(90_000)
+    season.advance(90_000)
 
     again = run(first.state)
 
-    target.take(again)
-    target.assert_holds(season)
+    target.load(again).assert_holds(season)
     (removal,) = again.rows("removals")
     assert (removal["stream"], removal["record_key"], removal["scope"]) == ("participants", str(gone), str(AHEAD))
 
@@ -113,29 +111,28 @@ def test_read_everything_sends_all_of_it_again(run, season, target):
 
     again = run(first.state, read_everything=True)
 
-    target.take(again)
-    target.assert_holds(season)
+    target.load(again).assert_holds(season)
 
 
 def test_a_lost_state_costs_calls_and_nothing_else(run, season, target):
-    target.take(run())
-    season.pass_time(600)
+    target.load(run())
+    season.advance(600)
     season.change("edit_entry", AHEAD, fields={"last_name": "Later"})
 
-    target.take(run())
+    target.load(run())
 
     target.assert_holds(season)
 
 
 def test_a_run_may_be_repeated_from_an_older_state(run, season, target):
     first = run()
-    target.take(first)
-    season.pass_time(600)
+    target.load(first)
+    season.advance(600)
     season.change("add_entry", AHEAD, count=2)
     season.change("post_results", TODAY)
-    target.take(run(first.state))
+    target.load(run(first.state))
 
-    target.take(run(first.state))
+    target.load(run(first.state))
 
     target.assert_holds(season)
 

@@ -86,10 +86,10 @@ def test_refused_credentials_end_the_run_at_once_and_name_the_settings(account, 
     done = read()
 
     assert len(account.calls) == 1
-    assert "check settings api_key, api_secret, auth_style" in str(done.error)
-    assert "runsignup, partner 1, stream races: GET" in str(done.error)
-    assert "a-secret" not in str(done.error)
-    assert "a-key" not in str(done.error)
+    assert "check settings api_key, api_secret, auth_style" in done.error
+    assert "runsignup, partner 1, stream races: GET" in done.error
+    assert "a-secret" not in done.error
+    assert "a-key" not in done.error
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,10 @@ def test_errors_that_pass_are_waited_out(account, read, body):
 def test_another_error_is_told_with_its_code(account, read):
     account.twist = lambda path, query, _: error(3)
 
-    assert "error 3 'Message 3.': https://runsignup.com/Api/ErrorCodes says" in str(read().error)
+    assert "error 3 'Message 3.': https://runsignup.com/Api/ErrorCodes says" in read().error
 
 
 def test_an_answer_that_is_not_data_stops_the_stream(account, read):
     account.twist = lambda path, query, _: {"something": "else"}
 
-    assert "the answer holds no list of races" in str(read().error)
+    assert "the answer holds no list of races" in read().error
