@@ -1,16 +1,14 @@
-"""A provider to talk to, and what a tap wrote."""
+"""A provider to talk to, and a tap that does."""
 
 from __future__ import annotations
 
-import io
-import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tap_testing.runs import Run
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -22,31 +20,6 @@ def provider() -> Iterator[Provider]:
     provider = Provider()
     yield provider
     provider.close()
-
-
-class Run:
-    """What one run of a tap wrote, and how it ended."""
-
-    def __init__(self, tap: Any) -> None:
-        out = io.StringIO()
-        self.error: Exception | None = None
-        with redirect_stdout(out):
-            try:
-                tap.sync_all()
-            except Exception as error:
-                self.error = error
-        self.messages = [json.loads(line) for line in out.getvalue().splitlines()]
-
-    def rows(self, stream: str) -> list[dict[str, Any]]:
-        return [
-            message["record"]
-            for message in self.messages
-            if message["type"] == "RECORD" and message["stream"] == stream
-        ]
-
-    @property
-    def state(self) -> dict[str, Any]:
-        return [message["value"] for message in self.messages if message["type"] == "STATE"][-1]
 
 
 @pytest.fixture

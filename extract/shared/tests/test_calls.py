@@ -48,8 +48,8 @@ def test_trouble_that_stays_is_told_in_one_line(run, provider):
 
     done = run(max_tries=3)
 
-    assert isinstance(done.error, TapFailed)
-    line = str(done.error)
+    assert isinstance(done.failure, TapFailed)
+    line = done.error
     assert "\n" not in line
     for part in (
         "toy, partner 7, stream things",
@@ -67,7 +67,7 @@ def test_a_hanging_provider_is_given_up(run, provider):
 
     done = run(request_timeout=0.2, max_tries=2)
 
-    assert "no answer within 0.2 s, 2 times" in str(done.error)
+    assert "no answer within 0.2 s, 2 times" in done.error
 
 
 def test_a_long_pause_is_left_to_the_next_run(run, provider):
@@ -77,13 +77,13 @@ def test_a_long_pause_is_left_to_the_next_run(run, provider):
     done = run()
 
     assert time.monotonic() - began < 10
-    assert "it asks to wait 3600 s: run again after that" in str(done.error)
+    assert "it asks to wait 3600 s: run again after that" in done.error
 
 
 def test_wrong_credentials_fail_at_once_and_for_all_streams(run, provider):
     done = run(secret="another secret")
 
-    assert "not signed in (401): check setting secret" in str(done.error)
+    assert "not signed in (401): check setting secret" in done.error
     # The first stream asked for two places ahead; nobody tried again.
     assert len(provider.calls) <= 2
 
@@ -101,7 +101,7 @@ def test_a_refusal_after_calls_that_worked_stops_one_stream(run, provider):
 
     done = run()
 
-    assert "permission denied: check setting secret" in str(done.error)
+    assert "permission denied: check setting secret" in done.error
     assert [row["id"] for row in done.rows("others")] == [1, 2, 3]
 
 
@@ -110,7 +110,7 @@ def test_a_redirect_is_not_followed_since_it_would_carry_the_secrets(run, provid
 
     done = run()
 
-    assert "a redirect (302) was not followed: check setting api_url" in str(done.error)
+    assert "a redirect (302) was not followed: check setting api_url" in done.error
     assert not any(path == "/elsewhere" for path, _ in provider.calls)
 
 
@@ -118,7 +118,7 @@ def test_the_hours_calls_end_the_run_with_the_time_to_go_on(run, provider):
     done = run(calls_per_hour=3, budget_max_wait=0)
 
     assert len(provider.calls) == 3
-    assert "the 3 calls an hour of this credential are used up: go on at" in str(done.error)
+    assert "the 3 calls an hour of this credential are used up: go on at" in done.error
     assert [row["id"] for row in done.rows("things")] == [1, 2, 3]
     # What was read is in the state: the next hour goes on from there.
     assert len(done.state["bookmarks"]["things"]["partitions"]) == 2
@@ -152,7 +152,7 @@ def test_no_secret_reaches_logs_errors_or_tracebacks(run, provider, caplog, trou
         logging.getLogger().setLevel(logging.WARNING)
 
     told = caplog.text + str(done.messages)
-    error: BaseException | None = done.error
+    error: BaseException | None = done.failure
     while error is not None:
         told += "".join(traceback.format_exception(error)) + repr(error.args)
         error = error.__cause__ or error.__context__

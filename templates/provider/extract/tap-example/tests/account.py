@@ -1,4 +1,4 @@
-"""A provider small enough to read at a glance, and what one run of the tap wrote.
+"""A provider small enough to read at a glance.
 
 TODO: once sandbox/providers/example/ is written, the tests run against the sandbox, as those of the other taps do.
 """
@@ -6,10 +6,8 @@ TODO: once sandbox/providers/example/ is written, the tests run against the sand
 from __future__ import annotations
 
 import http.server
-import io
 import json
 import threading
-from contextlib import redirect_stdout
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -89,23 +87,3 @@ def participant(number: int, **fields: Any) -> dict[str, Any]:
     names = {"first_name": "Imani", "last_name": f"Åström-{number}", "email": f"Runner{number}@Mail.invalid "}
     told = {"gender": "female", "birth_date": "1990-02-03", "bib": f"0{number}", "status": "registered"}
     return {"id": number, "registered_at": "2026-05-02T10:00:00Z"} | names | told | fields
-
-
-class Run:
-    """What one run of a tap wrote, and how it ended."""
-
-    def __init__(self, tap: Any) -> None:
-        out = io.StringIO()
-        self.error: str | None = None
-        try:
-            with redirect_stdout(out):
-                tap.sync_all()
-        except Exception as error:
-            self.error = str(error)
-        self.messages = [json.loads(line) for line in out.getvalue().splitlines()]
-        states = [message["value"] for message in self.messages if message["type"] == "STATE"]
-        self.state: dict[str, Any] = states[-1] if states else {}
-
-    def rows(self, stream: str) -> list[dict[str, Any]]:
-        """Return the records of a stream."""
-        return [one["record"] for one in self.messages if one["type"] == "RECORD" and one["stream"] == stream]

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from tap_example.tap import TapExample
+from tap_testing.runs import Run
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from account import KEY, Provider, Run
+from account import KEY, Provider
 
 
 @pytest.fixture(scope="session")
