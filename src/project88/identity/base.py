@@ -34,6 +34,7 @@ FILE = "identity.duckdb"
 # Counts up with each change of what is kept, or of how records are read.
 FORMAT = 2
 KNOWN = "(select hashed as scope, f1, l from rated join scopes using (scope))"
+_THERE = "select rowid as place, record_id, p, said from entries"
 Say = Callable[[str], None]
 
 _CHANCES = ", ".join(
@@ -204,7 +205,10 @@ class Base:
         """
         self._db.register("ids", pa.table({"record_id": pa.array([str(one) for one in record_ids], pa.string())}))
         with self._whole():
-            self._db.execute("create or replace temp table mentioned as select distinct record_id from ids")
+            self._db.execute(f"""
+                create or replace temp table mentioned as select distinct record_id from ids;
+                create or replace temp table there as {_THERE} semi join mentioned using (record_id)
+            """)
             self._leave()
             self._settle()
             found = self._touched()
@@ -309,14 +313,16 @@ class Base:
         """Link `given`, and replace what had the same ids; the parameters are learned where there are none."""
         db, scoped = self._db, bool(self.within)
         first = int(duck.row(db, "select coalesce(max(p), -1) + 1 from rated")[0])
+        db.register("given", given)
+        # Found once: a look through the ids of millions is much of what it takes to add a few.
+        db.execute(f"create or replace temp table there as {_THERE} semi join given using (record_id)")
         if not is_first:
-            db.register("given", given)
             given = db.sql(
                 # What they say is told apart from what is kept, which has columns of the same names.
                 f"select g.* exclude (says) from (select *, {cleaning.SAID} as says from given) as g "
-                "where not exists (from entries where entries.record_id = g.record_id and said = says)"
+                "where not exists (from there where there.record_id = g.record_id and said = says)"
             ).to_arrow_table()
-            db.unregister("given")
+        db.unregister("given")
         if not is_first and not given.num_rows:
             db.execute("""
                 create or replace temp table mentioned (record_id varchar);
@@ -347,12 +353,13 @@ class Base:
         self._settle(is_first=is_first)
 
     def _leave(self) -> None:
-        """Delete the entries `mentioned`; `start` has their profiles."""
+        """Delete the entries `mentioned`, of those `there`; `start` has their profiles, and nobody `came` yet."""
         self._db.execute("""
             create or replace temp table alike (stage tinyint, p integer);
+            create or replace temp table came (record_id varchar, p integer, said ubigint, event ubigint, bib varchar);
             create or replace temp table start as
-            select distinct p from entries where p is not null and record_id in (select record_id from mentioned);
-            delete from entries where record_id in (select record_id from mentioned)
+            select distinct p from there semi join mentioned using (record_id) where p is not null;
+            delete from entries where rowid in (select place from there semi join mentioned using (record_id))
         """)
 
     @property
@@ -387,14 +394,14 @@ class Base:
         """)
 
     def _settle(self, *, is_first: bool = False) -> None:
-        """Group again what hangs together with `start` (who was left), `mentioned` (who came) and `alike` (whom they met)."""
+        """Group again what hangs together with `start` (who was left), who `came`, and `alike` (whom they met)."""
         db = self._db
         db.execute("""
             create or replace temp table began as
             select p from start union select p from alike where stage = 0
-            union select p from entries where p is not null and record_id in (select record_id from mentioned);
+            union select p from came where p is not null;
             create or replace temp table orphans as
-            select p from began where p not in (select p from entries where p is not null);
+            select p from began where p not in (select p from entries semi join began using (p));
             create or replace temp table hanging as
             select distinct stage, component from persons where p in (select p from began);
         """)

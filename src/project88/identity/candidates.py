@@ -57,7 +57,10 @@ BY_REST = {
 
 
 def find(db: duckdb.DuckDBPyConnection, first: int) -> None:
-    """Add the `keys` (hash, profile, kind, scope) of profiles from number `first` on."""
+    """Add the `keys` (hash, profile, kind, scope) of profiles from number `first` on.
+
+    Where there were profiles before, `shared_keys` has those of all profiles that share one with the new.
+    """
     # A name's spellings: every full form of the first name with every part of the last, either way round; and the
     # middle name where somebody is called by it.
     newer = f"(from rated where p >= {first})"
@@ -76,8 +79,20 @@ def find(db: duckdb.DuckDBPyConnection, first: int) -> None:
     named = f"spelled join {newer} using (p)"
     parts = [_keys(number, *key, named) for number, key in enumerate(BY_NAME.values())]
     parts += [_keys(number, *key, newer) for number, key in enumerate(BY_REST.values(), start=100)]
+    if first:
+        db.execute("create or replace temp table new_keys as from keys limit 0")
     for kind, part in enumerate(parts):
-        db.execute(f"insert into keys select distinct k, p, {kind}, scope from ({part}) where k is not null")
+        db.execute(f"""
+            insert into {"new_keys" if first else "keys"}
+            select distinct k, p, {kind}, scope from ({part}) where k is not null
+        """)
+    if first:
+        # To add a few to many, only groups that one of the few is in are looked at, and these are found once.
+        db.execute("""
+            insert into keys from new_keys;
+            create or replace temp table shared_keys as from keys semi join new_keys using (k);
+            drop table new_keys
+        """)
     db.execute("drop table spelled")
 
 
@@ -102,17 +117,15 @@ def _split(of: str) -> list[str]:
 
 
 def pair(db: duckdb.DuckDBPyConnection, first: int, across: bool) -> int:
-    """Make `pairs` (a, b with a < b) of profiles that share a key, b from number `first` on; return how many.
+    """Make `pairs` (a, b with a < b) of profiles that share a key, b from number `first` on, after `find`; return how many.
 
     Pairs of one scope, or, `across`, those of two. How large a group may be is found with the first profiles and kept.
     """
     alone = list(BY_NAME).index("name")
     stage, scope, apart = (1, "(-1)", "x.scope <> y.scope") if across else (0, "scope", "x.scope = y.scope")
-    # To add a few to many, only groups that one of the few is in are looked at.
-    of_first = f"semi join (select distinct k from keys where p >= {first}) using (k)" if first else ""
     db.execute(f"""
-        create or replace temp {"table" if first else "view"} touched as
-        select k, {scope} as s, p, kind, scope from keys {of_first};
+        create or replace temp view touched as
+        select k, {scope} as s, p, kind, scope from {"shared_keys" if first else "keys"};
         create or replace temp table shared as
         select k, s, any_value(kind) as kind, count(*)::integer as held from touched group by k, s having count(*) > 1
     """)
@@ -147,7 +160,7 @@ def pair(db: duckdb.DuckDBPyConnection, first: int, across: bool) -> int:
         select least(x.p, y.p), greatest(x.p, y.p)
         from (select k, s, p, scope, unnest(range(nth + 1, nth + {NEIGHBOURS + 1})) as nth from rows) as x
         join rows as y on x.k = y.k and x.s = y.s and x.nth = y.nth and {apart} where greatest(x.p, y.p) >= {first};
-        drop {"table" if first else "view"} touched
+        drop view touched
     """)
     for table in ("shared", "sized", "small", "large", "standing", "rows"):
         db.execute(f"drop table {table}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+
 import duckdb
 import pyarrow as pa
 
@@ -30,9 +32,14 @@ VALUES = {
 }
 CHANCES = (*(f"c_{name}" for name in (*VALUES, "year", "among")), "is_known_name")
 YEAR = "((lo + hi) / 730.5)::integer"
+COUNTED = {**VALUES, "year": YEAR}
+KINDS = {name: kind for kind, name in enumerate(COUNTED)}
+_COUNTED = "create or replace temp table counted (kind utinyint, s integer, v varchar, chance float, held_by integer)"
 # Counting who has a value takes as long as there are many. Where a scope had so many profiles when it was first counted, what
 # so many people had then is not counted again for a few more: the share of a common value hardly changes.
 LARGE, COMMON = 10_000, 50
+# A first name that so many people bear is one.
+KNOWN_FROM = 5
 # What stands for all scopes together.
 ACROSS = "(-1)"
 # The names that the comparison knows them by: those of the levels are the fields'.
@@ -40,7 +47,7 @@ RENAMED = {"email": "mail", "phone": "tel", "address": "street", "club": "team",
 
 
 def take(db: duckdb.DuckDBPyConnection, seed: int, first: int) -> int:
-    """Add `records` to `entries` and make `newer`: a row per content that was not there, `p` from `first`.
+    """Add `records` to `entries` and to `came`, and make `newer`: a row per content that was not there, `p` from `first`.
 
     The numbers follow from the contents and the seed. Returns how many are new. Records that stand for nobody, or say no
     name, are entries without a profile.
@@ -68,7 +75,7 @@ def take(db: duckdb.DuckDBPyConnection, seed: int, first: int) -> int:
         create or replace temp table newer as
         with numbered as (
             select h, (row_number() over (order by hash(h, {seed}), h) + {first})::integer - 1 as p
-            from contents where h not in (select h from rated)
+            from contents anti join rated using (h)
         )
         select p, contents.*, short_forms.formal,
             coalesce(short_forms.roots, [f1]) as roots, folded(fa) as ff, folded(l) as lf,
@@ -76,23 +83,24 @@ def take(db: duckdb.DuckDBPyConnection, seed: int, first: int) -> int:
             -- Of one name and no age, those with an e-mail or a phone of their own are people of their own.
             hash(coalesce(short_forms.roots[-1], f1), l, coalesce(({YEAR})::varchar, email, phone, '')) as someone
         from contents join numbered using (h) left join short_forms on w = f1;
-        insert into entries
+        insert into came
         select record_id, known.p, said, event, bib
-        from records left join (select h, p from rated union all select h, p from newer) as known
+        from records left join (select h, p from rated semi join contents using (h) union all select h, p from newer) as known
             on not is_nobody and known.h = {content};
+        insert into entries from came;
         drop table contents
     """)
     db.unregister("short_forms")
     return int(duck.row(db, "select count(*) from newer")[0])
 
 
-def rate(db: duckdb.DuckDBPyConnection, scoped: bool) -> None:
+def rate(db: duckdb.DuckDBPyConnection, scoped: bool, *, again: bool = False) -> None:
     """Add `newer` to `rated`, with the chance that somebody else drawn at random has the same value.
 
     People are counted, not entries: who runs every week must not make a rare name common. Somebody is a name with a
     year of birth, near enough. The chances are those in the profile's scope; where there are scopes, a second set, named
     `w_…`, is of all of them, and `rated_across` has that one in their place. Earlier profiles keep their chances: of a pair
-    the commoner counts, which is the newer one's.
+    the commoner counts, which is the newer one's. `again`: `newer` are profiles that were there.
     """
     columns = [name for name, *_ in db.execute("describe newer").fetchall()]
     is_first = not duck.row(db, "select count(*) from rated")[0]
@@ -103,19 +111,35 @@ def rate(db: duckdb.DuckDBPyConnection, scoped: bool) -> None:
         select {listed} from newer union all select {earlier} from rated;
         create or replace temp table rating as select * from newer
     """)
-    _chances(db, "scope", is_first)
-    if scoped:
-        _chances(db, ACROSS, is_first)
+    stages = {"": "scope", "w_": ACROSS} if scoped else {"": "scope"}
+    _count_people(db, stages.values(), is_first)
+    (_count_all if is_first else _count_of_newer)(db, list(stages.values()))
+    for prefix, scope in stages.items():
+        _look_up(db, prefix, scope)
     renamed = ", ".join(f"{name} as {RENAMED.get(name, name)}" for name in columns)
     chances = [name for name, *_ in db.execute("describe rating").fetchall() if name not in columns]
     names_of = ", ".join([*(RENAMED.get(name, name) for name in columns), *chances])
     db.execute(f"insert into rated ({names_of}) select {renamed}, {', '.join(chances)} from rating order by p")
-    for prefix, per in (("", "scope"), ("w_", ACROSS)):
+    if not is_first and not again:
+        _spread_known_names(db, stages)
+    db.execute("drop view everybody; drop table rating; drop table newer; drop table peoples; drop table counted")
+
+
+def _spread_known_names(db: duckdb.DuckDBPyConnection, stages: Mapping[str, str]) -> None:
+    """Tell earlier profiles of first names that are known to be names since `newer` came."""
+    for prefix, scope in stages.items():
         db.execute(f"""
-            update rated set {prefix}is_known_name = true where not {prefix}is_known_name
-            and (f1, {per}) in (select f1, {per} from rating where {prefix}is_known_name)
-        """) if not is_first and (scoped or not prefix) else None
-    db.execute("drop view everybody; drop table rating; drop table newer")
+            create or replace temp table risen as
+            select v as f1, s from counted
+            join (select {scope} as s, f1 as v, count(*) as came from newer group by all) using (s, v)
+            where kind = {KINDS["f1"]} and held_by >= {KNOWN_FROM} and held_by - came < {KNOWN_FROM}
+        """)
+        if duck.row(db, "select count(*) from risen")[0]:
+            db.execute(f"""
+                update rated set {prefix}is_known_name = true
+                where not {prefix}is_known_name and (f1, {scope}) in (from risen)
+            """)
+        db.execute("drop table risen")
 
 
 def renew(db: duckdb.DuckDBPyConnection, scoped: bool) -> None:
@@ -130,90 +154,110 @@ def renew(db: duckdb.DuckDBPyConnection, scoped: bool) -> None:
         select p, {", ".join(CHANCES)} from rated where p in (select p from far) and p not in (select p from near);
         delete from rated where p in (select p from far)
     """)
-    rate(db, scoped)
+    rate(db, scoped, again=True)
     db.execute(f"""
         update rated set {", ".join(f"{name} = before.{name}" for name in CHANCES)} from before where rated.p = before.p;
         drop table before
     """)
 
 
-def _chances(db: duckdb.DuckDBPyConnection, scope: str, is_first: bool) -> None:
-    """Add the columns of chances to `rating`, counted over those of one `scope`."""
-    _count_people(db, scope, is_first)
-    values = {**VALUES, "year": YEAR}
-    for kind, (name, value) in enumerate(values.items()):
-        _count_value(db, kind, name, f"({value})::varchar", scope, is_first)
-    prefix = "" if scope == "scope" else "w_"
+def _look_up(db: duckdb.DuckDBPyConnection, prefix: str, scope: str) -> None:
+    """Add the columns of chances to `rating`, as they were counted over those of one `scope`."""
+    of_profile = scope if scope == ACROSS else f"rating.{scope}"
     joins = " ".join(
-        f"left join common_{name} on common_{name}.v = ({value})::varchar and common_{name}.s = rating.{scope}"
-        if scope == "scope"
-        else f"left join common_{name} on common_{name}.v = ({value})::varchar"
-        for name, value in values.items()
+        f"left join (from counted where kind = {kind}) as {name}_ on {name}_.v = ({COUNTED[name]})::varchar and {name}_.s = {of_profile}"
+        for name, kind in KINDS.items()
     )
-    chances = ", ".join(f"common_{name}.chance as {prefix}c_{name}" for name in values)
+    chances = ", ".join(f"{name}_.chance as {prefix}c_{name}" for name in KINDS)
     db.execute(f"""
         create or replace temp table rating as
         select rating.*, {chances}, among as {prefix}c_among,
             -- A name that people bear, and so nobody's slip of the finger for another.
-            coalesce(formal is not null or common_f1.held_by >= 5, false) as {prefix}is_known_name
-        from rating {joins} join peoples on peoples.s = {"rating.scope" if scope == "scope" else scope}
+            coalesce(formal is not null or f1_.held_by >= {KNOWN_FROM}, false) as {prefix}is_known_name
+        from rating {joins} join peoples on peoples.s = {of_profile}
     """)
-    for name in values:
-        db.execute(f"drop table common_{name}")
-    db.execute("drop table peoples")
 
 
-def _count_people(db: duckdb.DuckDBPyConnection, scope: str, is_first: bool) -> None:
+def _count_people(db: duckdb.DuckDBPyConnection, scopes: Collection[str], is_first: bool) -> None:
     """Make `peoples`: how many people and profiles a scope has. Of a large one people are as many more as profiles are."""
     if is_first:
-        db.execute(f"""
-            delete from peopled where (s = {ACROSS}) = {str(scope == ACROSS).lower()};
-            delete from commons where (s = {ACROSS}) = {str(scope == ACROSS).lower()}
-        """)
+        db.execute("delete from peopled; delete from commons")
+    few = " union all ".join(
+        f"select {scope} as s, count(distinct someone) as people from everybody "
+        f"where {scope} not in (select s from peopled) group by 1"
+        for scope in scopes
+    )
     db.execute(f"""
+        create or replace temp table held as select scope as s, count(*)::integer as among from everybody group by 1;
+        {f"insert into held select {ACROSS}, sum(among) from held;" if ACROSS in scopes else ""}
         create or replace temp table peoples as
-        select s, round(people * now.among::double / peopled.among)::bigint as people, now.among
-        from (select {scope} as s, count(*)::integer as among from everybody group by 1) as now join peopled using (s)
+        select s, round(people * held.among::double / peopled.among)::bigint as people, held.among
+        from held join peopled using (s)
         union all
-        select {scope} as s, count(distinct someone) as people, count(*)::integer as among
-        from everybody where {scope} not in (select s from peopled) group by 1
+        select s, people, among from ({few}) join held using (s);
+        drop table held
     """)
     if is_first:
         db.execute(f"insert into peopled select s, people, among from peoples where among >= {LARGE}")
 
 
-def _count_value(db: duckdb.DuckDBPyConnection, kind: int, name: str, value: str, scope: str, is_first: bool) -> None:
-    """Make `common_…`: the chance of each value that `newer` has, per scope, and how many people have it."""
+def _count_all(db: duckdb.DuckDBPyConnection, scopes: Sequence[str]) -> None:
+    """Make `counted` of the first profiles: the chance of each value per scope (kind, s, v, chance, held_by)."""
+    db.execute(_COUNTED)
+    for name, kind in KINDS.items():
+        for scope in scopes:
+            db.execute(f"insert into counted {_chance_of(name, _told(name, scope, 'everybody'))}")
+        db.execute(f"""
+            insert into commons
+            select kind, s, v, chance, held_by
+            from counted semi join peopled using (s) where kind = {kind} and held_by >= {COMMON} order by s, v
+        """)
+
+
+def _count_of_newer(db: duckdb.DuckDBPyConnection, scopes: Sequence[str]) -> None:
+    """Make `counted` of the values that `newer` has."""
+    every = " union all ".join(
+        f"select {kind} as kind, s, v::varchar as v from ({_told(name, scope, 'newer')})"
+        for name, kind in KINDS.items()
+        for scope in scopes
+    )
+    db.execute(f"""
+        {_COUNTED};
+        create or replace temp table of_newer as select distinct kind::utinyint as kind, s, v from ({every});
+        insert into counted from commons semi join of_newer using (kind, s, v);
+        create or replace temp table rare as from of_newer anti join counted using (kind, s, v)
+    """)
+    rare = {kind for (kind,) in db.execute("select distinct kind from rare").fetchall()}
+    for name, kind in KINDS.items():
+        if kind in rare:
+            # One look at everybody for all scopes, at values as they are kept: to write each day as text takes longer.
+            kept = {"dob": "date", "year": "integer"}.get(name, "varchar")
+            who = f"""
+                select rare.s, rare.v, someone from ({_told(name, "scope", "everybody")}) as told
+                join (select s, v, v::{kept} as kept from rare where kind = {kind}) as rare
+                    on rare.kept = told.v and rare.s in (told.s, {ACROSS})
+            """
+            db.execute(f"insert into counted {_chance_of(name, who)}")
+    db.execute("drop table of_newer; drop table rare")
+
+
+def _told(name: str, scope: str, of: str) -> str:
+    """Return a select of who says what: s, v and someone."""
+    known = "lo is not null" if name == "year" else f"({COUNTED[name]}) is not null"
+    return f"select {scope} as s, {COUNTED[name]} as v, someone from {of} where {known}"
+
+
+def _chance_of(name: str, who: str) -> str:
+    """Return a select of the rows of `counted` that follow from who says what."""
     strength = PRIOR_PEOPLE_BY_DAY if name == "dob" else PRIOR_PEOPLE
     if name == "year":
         chance = f"(count(*) + {PRIOR_PEOPLE / 50}) / (any_value(people) + {strength})"
-        known = "lo is not null"
     else:
         # Without the two that are compared: were they one person, they would be no evidence that the value is common.
         # A whole name is as rare as its parts say, unless more bear it.
         floor = 0.0 if name == "full" else 0.5 + strength / PRIOR_ONE_IN[name]
         chance = f"(greatest(count(*) - 2, 0) + {floor}) / (any_value(people) + {strength})"
-        known = f"({value}) is not null"
-    counted = f"""
-        select s, v, ({chance})::float as chance, count(*)::integer as held_by
-        from (select distinct {scope} as s, {value} as v, someone from everybody where {known} {{among}})
-        join peoples using (s) group by s, v
+    return f"""
+        select {KINDS[name]}, s, v::varchar, ({chance})::float, count(*)::integer
+        from (select distinct s, v, someone from ({who})) join peoples using (s) group by s, v
     """
-    if is_first:
-        db.execute(f"""
-            create or replace temp table common_{name} as {counted.format(among="")};
-            insert into commons
-            select {kind}, s, v, chance, held_by
-            from common_{name} semi join peopled using (s) where held_by >= {COMMON} order by s, v
-        """)
-        return
-    db.execute(f"""
-        create or replace temp table of_newer as select distinct {scope} as s, {value} as v from newer where {known};
-        create or replace temp table common_{name} as
-        select s, v, chance, held_by from commons semi join of_newer using (s, v) where kind = {kind};
-        create or replace temp table rare as from of_newer anti join common_{name} using (s, v)
-    """)
-    if duck.row(db, "select count(*) from rare")[0]:
-        among = f"and ({scope}, {value}) in (select s, v from rare)"
-        db.execute(f"insert into common_{name} {counted.format(among=among)}")
-    db.execute("drop table of_newer; drop table rare")

@@ -306,17 +306,28 @@ def join_across(cursor: Cursor, groups: pa.Table) -> None:
     cursor.execute(
         """
         create temp table joined on commit drop as
-        select r.person_id, r.timing_partner_id, min(a.wide) as wide, min(a.confidence) as confidence
-        from across as a inner join hub.person_records as r on a.record_key = r.record_key
-        group by 1, 2
+        select
+            person_id, timing_partner_id, confidence,
+            md5('people|' || min(person_id) over (partition by wide)) as people_id
+        from (
+            select r.person_id, r.timing_partner_id, min(a.wide) as wide, min(a.confidence) as confidence
+            from across as a inner join hub.person_records as r on a.record_key = r.record_key
+            group by 1, 2
+        ) as persons
         """
     )
-    cursor.execute("delete from hub.people_across where global_participant_id in (select person_id from joined)")
+    # What stands as it is found is not written: of those that are looked at nearly all do. Looked up one by one, or the
+    # planner, which knows little of `joined`, would read all of them.
     cursor.execute(
         """
         insert into hub.people_across (global_participant_id, timing_partner_id, people_id, confidence)
-        select person_id, timing_partner_id, md5('people|' || min(person_id) over (partition by wide)), confidence
-        from joined
+        select j.person_id, j.timing_partner_id, j.people_id, j.confidence
+        from joined as j
+        where (
+            select (o.people_id, o.confidence) from hub.people_across as o where o.global_participant_id = j.person_id
+        ) is distinct from (j.people_id, j.confidence)
+        on conflict (global_participant_id) do update
+        set people_id = excluded.people_id, confidence = excluded.confidence
         """
     )
 
