@@ -90,7 +90,11 @@ def find(db: duckdb.DuckDBPyConnection, first: int) -> None:
         # To add a few to many, only groups that one of the few is in are looked at, and these are found once.
         db.execute("""
             insert into keys from new_keys;
-            create or replace temp table shared_keys as from keys semi join new_keys using (k);
+            -- Not their kind and scope, which are known elsewhere: each column of millions of keys takes time to read.
+            create or replace temp table shared_keys as
+            select k, p, kind, rated.scope
+            from (select k, p from keys semi join new_keys using (k))
+            join (select distinct k, kind from new_keys) using (k) join rated using (p);
             drop table new_keys
         """)
     db.execute("drop table spelled")
