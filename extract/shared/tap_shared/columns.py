@@ -11,15 +11,14 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
+from tap_shared import lists
 from tap_shared.clock import as_text, iso_date
 from tap_shared.errors import ShapeChanged
+from tap_shared.lists import FEWER_DIGITS, LARGEST
 
 Convert = Callable[[Any], Any]
 Record = dict[str, Any]
 
-LARGEST = 2**63 - 1
-# So many digits may be beyond it.
-FEWER_DIGITS = 19
 HALF_OF_AT_LEAST = 4
 
 TYPES: dict[str, dict[str, Any]] = {
@@ -188,6 +187,9 @@ CONVERTERS: dict[str, Convert] = {
     "array": to_array,
 }
 
+# What does as a converter for all values of an answer, for columns that name none of their own.
+MANY: dict[Convert, Callable[[Sequence[Any]], Any]] = {to_integer: lists.integers}
+
 
 @dataclass(frozen=True)
 class Column:
@@ -200,7 +202,8 @@ class Column:
     `given`    not in the record: the stream supplies it
     `known`    the documented values; others are kept and reported once
     `within`   a converter that needs the given columns too (say, the event's time zone)
-    `many`     does as `convert` for all values of an answer, where it can (tap_shared.together); None where it cannot
+    `many`     does as `convert` for all values of an answer, where it can, else returns None (tap_shared.together,
+               tap_shared.lists); of a key or a required column only a list counts, which is looked through
     """
 
     name: str
@@ -297,8 +300,13 @@ class Typer:
         self._plan = tuple((parents, tuple(texts), tuple(others)) for parents, (texts, others) in grouped.items())
         self._known = tuple((c.name, c.known | {None, ""}) for c in self._columns if c.known is not None)
         self._within = tuple(column for column in self._columns if column.within is not None)
-        # Keys and what must not be empty are looked at one by one.
-        self._many = {c.name: c.many for c in self._columns if c.many and not c.required and c.name not in keys}
+        self._many = {
+            column.name: many
+            for column in self._columns
+            if (many := column.many or MANY.get(column.convert or CONVERTERS[column.type]))
+        }
+        # Keys and what must not be empty are looked through: of these only a list will do.
+        self._looked_through = {c.name for c in self._columns if c.required or c.name in keys}
         self._keys = tuple(keys)
         self._key_columns = {column.name: column for column in self._columns if column.name in keys}
 
@@ -345,24 +353,23 @@ class Typer:
                 sources = _inside(records, parents)
                 fetched = _values(sources, [key for _, key in (*texts, *((name, key) for name, key, _, _ in others))])
                 for (name, _), values in zip(texts, fetched, strict=False):
-                    kinds = set(map(type, values))
-                    columns[name] = (
-                        list(values) if kinds <= TEXT_OR_NULL else [None if v is None else to_text(v) for v in values]
-                    )
+                    if lists.are_texts(values) or set(map(type, values)) <= TEXT_OR_NULL:
+                        columns[name] = list(values)
+                    else:
+                        columns[name] = [None if v is None else to_text(v) for v in values]
                 for (name, _, convert, required), values in zip(others, fetched[len(texts) :], strict=True):
-                    if (many := self._many.get(name)) and (together := many(values)) is not None:
-                        columns[name] = together
-                        continue
-                    columns[name] = converted = _converted(values, convert)
+                    many = self._many.get(name)
+                    converted = None if many is None else many(values)
+                    if converted is None or (name in self._looked_through and type(converted) is not list):
+                        converted = _converted(values, convert)
+                    columns[name] = converted
                     if required and (None in converted or "" in converted):
                         return None
             self._check_shape(list(records), TypedPage(), "")
         except (ValueError, TypeError, AttributeError, KeyError, ShapeChanged):
             return None
         unknown = {(name, str(value)[:60]) for name, known in self._known for value in set(columns[name]) - known}
-        parts = [list(map(str, columns[name])) for name in self._keys]
-        keys = parts[0] if len(parts) == 1 else ["/".join(key) for key in zip(*parts, strict=True)]
-        return PlainPage(keys, columns, unknown)
+        return PlainPage(_joined_keys([columns[name] for name in self._keys]), columns, unknown)
 
     def keys_of(self, records: Sequence[Any], given: Sequence[Mapping[str, Any]]) -> list[str] | None:
         """Return each record's ids joined with '/'; None where that takes a closer look.
@@ -371,7 +378,7 @@ class Typer:
         """
         if len(records) < FEW or set(map(type, records)) != {dict}:
             return None
-        parts: list[list[str]] = []
+        parts: list[list[Any]] = []
         try:
             self._check_shape(list(records), TypedPage(), "")
             for name in self._keys:
@@ -384,10 +391,10 @@ class Typer:
                     values = _converted(found, column.convert or CONVERTERS[column.type])
                 if None in values or "" in values:
                     return None
-                parts.append(list(map(str, values)))
+                parts.append(values)
         except (ValueError, TypeError, AttributeError, KeyError, ShapeChanged):
             return None
-        return parts[0] if len(parts) == 1 else ["/".join(key) for key in zip(*parts, strict=True)]
+        return _joined_keys(parts)
 
     def _one(self, record: Any, given: Mapping[str, Any], check: Check | None, page: TypedPage) -> None:
         try:
@@ -507,6 +514,12 @@ class Typer:
             if type(record) is not dict:
                 return True
         return last in record
+
+
+def _joined_keys(parts: Sequence[list[Any]]) -> list[str]:
+    """Return the ids of each row as texts, joined with '/'."""
+    texts = [part if lists.are_texts(part) else list(map(str, part)) for part in parts]
+    return texts[0] if len(texts) == 1 else list(map("/".join, zip(*texts, strict=True)))
 
 
 def _inside(records: Sequence[Any], parents: tuple[str, ...]) -> Sequence[Any]:

@@ -118,6 +118,11 @@ class Pages:
             "read_at": pa.repeat(pa.scalar(read_at, pa.timestamp("us", "UTC")), count),
         }
 
+    @staticmethod
+    def texts_of(values: Sequence[bytes]) -> pa.Array:
+        """Return texts that are in UTF-8 already: decoded, Arrow would encode them again."""
+        return pa.array(values, pa.binary()).view(pa.string())
+
     def flush(self, *streams: str) -> None:
         """Announce what is there, of the given streams or of all: before a state, everything it stands for."""
         # In one piece: rows whose bookmark is set must not stay behind in a file that nobody is told of.
@@ -163,7 +168,7 @@ class _File:
     def write(self, columns: Columns) -> None:
         self._waiting.append(columns)
         self._rows += len(columns[self.schema.names[0]])
-        self._text += sum(map(len, columns.get("record", ())))
+        self._text += _length(columns.get("record", ()))
         if self._rows >= TOGETHER_ROWS or self._text >= TOGETHER_TEXT:
             self._write_waiting()
 
@@ -188,6 +193,11 @@ def _joined(pages: Sequence[Columns], name: str, kind: pa.DataType) -> Any:
     if any(isinstance(part, pa.Array) for part in parts):
         return pa.concat_arrays([as_array(part, kind) for part in parts])
     return list(chain.from_iterable(parts))
+
+
+def _length(texts: Any) -> int:
+    """Return how many characters, or bytes, texts have together."""
+    return texts.nbytes if isinstance(texts, pa.Array) else sum(map(len, texts))
 
 
 def as_array(values: Any, kind: pa.DataType) -> pa.Array:

@@ -280,7 +280,7 @@ class HubStream(Stream):
             documents = [documents[at] for at in places]
         for name in columns.keys() & self._packed:
             columns[name] = [as_json(value) for value in columns[name]]
-        columns["record"] = [document.decode() for document in documents]
+        columns["record"] = pages.texts_of(documents)
         columns |= pages.same_for_all(len(places), self.hub.timing_partner_id, self.hub.clock())
         pages.add(self.name, self.schema, columns)
         return True
@@ -307,12 +307,20 @@ class HubStream(Stream):
         contents = _contents([documents[at] for at in places], [given[at] for at in places])
         if isinstance(snapshot, Snapshot):
             return [places[at] for at in snapshot.changed_contents(keys, contents)]
-        scopes = {name: values for name, values in page.columns.items() if name in ("event_id", "race_id")}
-        return [
-            at
-            for at, key, content in zip(places, keys, contents, strict=True)
-            if snapshot.changed(key, {name: values[at] for name, values in scopes.items()}, content)
-        ]
+        apart: dict[Any, list[int]] = {}
+        for number, at in enumerate(places):
+            apart.setdefault(page.columns[self.scope_column][at], []).append(number)
+        changed: list[int] = []
+        for scope, numbers in apart.items():
+            if (part := snapshot.part(scope)) is not None:
+                found = part.changed_contents([keys[n] for n in numbers], [contents[n] for n in numbers])
+                changed += [numbers[at] for at in found]
+                continue
+            names = page.columns.keys() & {"event_id", "race_id"}
+            for n in numbers:
+                if snapshot.changed(keys[n], {name: page.columns[name][places[n]] for name in names}, contents[n]):
+                    changed.append(n)
+        return [places[number] for number in sorted(changed)]
 
     def _page_files(self) -> Pages | None:
         """Return where to hand rows over, if not as messages."""

@@ -87,8 +87,10 @@ def instants(values: Sequence[Any] | pa.Array) -> pa.Array:
 
 def backwards(begun: Sequence[Any] | pa.Array, ended: Sequence[Any] | pa.Array) -> list[int]:
     """Return the places where something ended a second or more before it began."""
-    seconds = [pc.floor_temporal(instants(values), unit="second") for values in (begun, ended)]
-    late = pc.less(seconds[1], seconds[0])
+    first, last = instants(begun), instants(ended)
+    if not pc.any(pc.less(last, first)).as_py():
+        return []
+    late = pc.less(pc.floor_temporal(last, unit="second"), pc.floor_temporal(first, unit="second"))
     return pc.indices_nonzero(pc.fill_null(late, False)).to_pylist()
 
 

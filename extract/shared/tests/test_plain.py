@@ -8,13 +8,31 @@ import orjson
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tap_shared import together
+from tap_shared import lists, together
 from tap_shared.clock import as_text
-from tap_shared.columns import Column, PlainPage, ShapeChanged, Typer, _epoch_text, to_date, to_epoch, truth
+from tap_shared.columns import (
+    Column,
+    PlainPage,
+    ShapeChanged,
+    Typer,
+    _epoch_text,
+    to_date,
+    to_epoch,
+    to_integer,
+    to_text,
+    truth,
+)
 from tap_shared.snapshot import Snapshot
+
+
+def trimmed(value):
+    return to_text(value).strip() or None
+
 
 COLUMNS = (
     Column("id", "integer", required=True),
+    Column("code", required=True, convert=trimmed, many=lists.trimmed, sent=False),
+    Column("seen", "instant", required=True, convert=to_epoch, many=together.epochs, sent=False),
     Column("name"),
     Column("city", path="address.city", sent=False),
     Column("zip", path="address.zip", sent=False),
@@ -40,6 +58,8 @@ def _often(usual: st.SearchStrategy) -> st.SearchStrategy:
 
 USUAL = {
     "id": st.integers(1, 10**6),
+    "code": st.sampled_from([" a", "b ", "c"]),
+    "seen": st.sampled_from(["1777629600", "1777629601"]),
     "name": st.text(max_size=3),
     "address": st.fixed_dictionaries({}, optional={"city": st.text(max_size=2), "zip": st.integers(0, 99999)}),
     "age": st.sampled_from([41, "41", "", None, "007"]),
@@ -133,6 +153,38 @@ def test_together_is_as_one_by_one(seconds, days):
         assert born == [None if text is None else to_date(text) for text in days]
 
 
+WHOLE = st.one_of(
+    st.integers(-(2**63) - 1, 2**63), st.sampled_from([2**63 - 1, -(2**63), True, 1.0]),
+    st.integers(-99, 10**19).map(str), st.sampled_from(["", " 7", "007", "1_0", "\u0661", "+1", "1.0", "9" * 18, "x"]),
+)  # fmt: skip
+
+
+def _one_by_one(values, convert):
+    try:
+        return [None if value is None else convert(value) for value in values]
+    except ValueError:
+        return "refused"
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.none() | WHOLE, min_size=1, max_size=3), st.lists(st.none() | st.text("a \t\u2003", max_size=3)))
+def test_lists_are_converted_as_one_by_one(numbers, texts):
+    whole, blank = lists.integers(numbers), lists.trimmed(texts)
+
+    if whole is not None:
+        # As JSON: 1 and True are equal, and not the same.
+        assert orjson.dumps(whole) == orjson.dumps(_one_by_one(numbers, to_integer))
+    if blank is not None:
+        assert blank == _one_by_one(texts, trimmed)
+
+
+def test_lists_of_the_usual_are_converted_together():
+    assert lists.integers([1, None, 2]) == [1, None, 2]
+    assert lists.integers(["1", "", "007"]) == [1, None, 7]
+    assert lists.trimmed([" a ", " ", "b"]) == ["a", None, "b"]
+    assert lists.integers([True]) is lists.integers([1, "1"]) is lists.trimmed(["a", None]) is None
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.none() | st.integers(-10, 2**34), min_size=1, max_size=4))
 def test_numbers_together_are_as_one_by_one(seconds):
@@ -160,7 +212,15 @@ def test_what_ends_before_it_begins_is_found_at_whole_seconds():
 
 
 def test_a_documented_answer_is_plain():
-    record = {"id": 1, "name": "Ann", "address": {"city": "Bay", "zip": 1}, "age": "41", "sex": "F"}
+    record = {
+        "id": 1,
+        "code": "a",
+        "seen": "1777629600",
+        "name": "Ann",
+        "address": {"city": "Bay", "zip": 1},
+        "age": "41",
+        "sex": "F",
+    }
     typer = Typer(COLUMNS, ("event", "id"))
 
     plain = typer.plain([record | {"id": number} for number in range(20)], [{"event": 5}] * 20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tap_shared import together
+from tap_shared import lists, together
 from tap_shared.columns import Column, to_date, to_epoch, to_text, truth
 
 # assumed (chronotrack.md: missing values are empty text or null): a time of 0 and a day of zeros are not set either.
@@ -43,7 +43,7 @@ def days(values: Sequence[Any]) -> Any:
 
 def key(name: str, description: str) -> Column:
     """Return an id without which a row is none."""
-    return Column(name, "text", description, required=True, convert=ident)
+    return Column(name, "text", description, required=True, convert=ident, many=lists.trimmed)
 
 
 def of_event() -> Column:
@@ -58,7 +58,7 @@ def text(name: str, description: str = "", **more: Any) -> Column:
 
 def reference(name: str, description: str = "", **more: Any) -> Column:
     """Return the id of something else; null where it is blank."""
-    return Column(name, "text", description, convert=ident, **({"sent": False} | more))
+    return Column(name, "text", description, convert=ident, many=lists.trimmed, **({"sent": False} | more))
 
 
 def integer(name: str, description: str = "", **more: Any) -> Column:
