@@ -36,28 +36,6 @@ TOGETHER_TEXT = 1 << 20
 Columns = Mapping[str, Any]
 
 
-class _WithoutPandas:
-    """Says of pandas, as the import system asks it, that it is not there."""
-
-    @staticmethod
-    def find_spec(name: str, path: Any = None, target: Any = None) -> None:
-        if name == "pandas":
-            raise ImportError(name)
-
-
-def leave_pandas_alone() -> None:
-    """Have pyarrow do without pandas, which it would import with the first list: 0.2 s of each start.
-
-    For a process that is a tap and nothing else: pyarrow looks once.
-    """
-    without = _WithoutPandas()
-    sys.meta_path.insert(0, without)
-    try:
-        pa.array([None])
-    finally:
-        sys.meta_path.remove(without)
-
-
 def arrow_schema(schema: Mapping[str, Any]) -> pa.Schema:
     """Return how a stream's columns are handed over: numbers and documents as text, so that no digit is lost."""
     return pa.schema([(name, _arrow_type(kind)) for name, kind in schema["properties"].items()])

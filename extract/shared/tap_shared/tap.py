@@ -387,9 +387,6 @@ class HubTap(Tap):
     @classmethod
     def invoke(cls, **kwargs: Any) -> None:
         """Run the command; whatever goes wrong is one line."""
-        from tap_shared.pages import leave_pandas_alone
-
-        leave_pandas_alone()
         write_lines_whole()
         # Records make many objects and no cycles among them: looking for those at Python's usual rate takes a third of
         # a tap's time.

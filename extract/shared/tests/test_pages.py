@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -60,21 +58,6 @@ def test_no_more_is_kept_than_makes_a_batch(pages, tmp_path, rows, text):
         pages.add("things", SCHEMA, page(*range(rows), at=[None] * rows, text=text))
 
     assert [batch.num_rows for batch in written(pages, tmp_path)] == [2 * rows, 2 * rows, rows]
-
-
-def test_a_run_does_not_wait_for_pandas():
-    code = """
-import sys
-import tap_shared.together
-from tap_shared.pages import leave_pandas_alone
-leave_pandas_alone()
-import pyarrow
-pyarrow.array(["a"])
-print("pandas" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert done.stdout == "False\n"
 
 
 def test_of_rows_that_nothing_is_compared_with_only_the_keys_are_remembered():

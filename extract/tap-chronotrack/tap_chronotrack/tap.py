@@ -122,9 +122,3 @@ class TapChronoTrack(HubTap):
         for name in ("whole_read_minutes", "whole_read_minutes_after"):
             if config[name] < 0:
                 yield f"{name} must not be negative"
-
-
-main = TapChronoTrack.cli
-
-if __name__ == "__main__":
-    main()

@@ -239,9 +239,3 @@ def map_errors(text: str) -> Iterator[str]:
             ZoneInfo(zone or "UTC")
         except (ValueError, TypeError, KeyError, OSError):
             yield f"race_map: {race_id}: time_zone must be an IANA name"
-
-
-main = TapCopernico.cli
-
-if __name__ == "__main__":
-    main()

@@ -148,9 +148,3 @@ class TapHaku(HubTap):
         for name in ("overlap_seconds", "whole_read_hours", "calls_for_lists"):
             if config[name] < 0:
                 yield f"{name} must not be negative"
-
-
-main = TapHaku.cli
-
-if __name__ == "__main__":
-    main()

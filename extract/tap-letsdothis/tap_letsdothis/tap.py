@@ -96,9 +96,3 @@ class TapLetsDoThis(HubTap):
     def directory(self) -> Directory:
         """Return the events of the account, read once a run."""
         return Directory(self)
-
-
-main = TapLetsDoThis.cli
-
-if __name__ == "__main__":
-    main()

@@ -145,9 +145,3 @@ class TapRaceRoster(HubTap):
             yield f"page_size must be between 1 and {LARGEST_PAGE}"
         if config["overlap_seconds"] < 0:
             yield "overlap_seconds must not be negative"
-
-
-main = TapRaceRoster.cli
-
-if __name__ == "__main__":
-    main()

@@ -89,6 +89,3 @@ class TapRunSignUp(HubTap):
     def directory(self) -> Directory:
         """Return the races and events of the account, read once a run."""
         return Directory(self)
-
-
-main = TapRunSignUp.cli

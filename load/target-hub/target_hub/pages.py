@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,28 +20,6 @@ STYLE = csv.WriteOptions(include_header=False, batch_size=4096, quoting_style="n
 NUL = "\0"
 # The look-behind that RE2 lacks: an escaped backslash before u0000 is none of these.
 ESCAPED = r"((?:^|[^\\])(?:\\\\)*)\\u0000"
-
-
-class _WithoutPandas:
-    """Says of pandas, as the import system asks it, that it is not there."""
-
-    @staticmethod
-    def find_spec(name: str, path: Any = None, target: Any = None) -> None:
-        if name == "pandas":
-            raise ImportError(name)
-
-
-def leave_pandas_alone() -> None:
-    """Have pyarrow do without pandas, which it would import with the first list: 0.2 s of each start.
-
-    For a process that is a loader and nothing else: pyarrow looks once.
-    """
-    without = _WithoutPandas()
-    sys.meta_path.insert(0, without)
-    try:
-        pa.array([None])
-    finally:
-        sys.meta_path.remove(without)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from singer_sdk.mapper import SameRecordTransform
 from target_postgres.target import TargetPostgres
 
 from target_hub.connector import HubConnector
-from target_hub.pages import FORMAT, Page, leave_pandas_alone
+from target_hub.pages import FORMAT, Page
 from target_hub.reader import HubReader
 from target_hub.sink import HubSink, as_records, documents_of
 
@@ -253,7 +253,6 @@ class TargetHub(TargetPostgres):
     @classmethod
     def invoke(cls, **more: Any) -> None:
         """Run the command; what the database will not do is one line."""
-        leave_pandas_alone()
         write_lines_whole()
         gc.freeze()
         gc.set_threshold(*GARBAGE)
@@ -288,6 +287,3 @@ def reason(error: BaseException) -> str | None:
     if isinstance(error, psycopg.Error):
         return f"the database refuses the rows ({lines[0]}); {after}"
     return None
-
-
-main = TargetHub.cli

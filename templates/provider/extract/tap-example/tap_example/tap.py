@@ -53,9 +53,3 @@ class TapExample(HubTap):
     def directory(self) -> Directory:
         """Return the events of the account, read once a run."""
         return Directory(self)
-
-
-main = TapExample.cli
-
-if __name__ == "__main__":
-    main()
