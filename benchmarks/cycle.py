@@ -60,7 +60,8 @@ with later as (
     inner join picked using (timing_partner_id, event_id, results_entry_id, results_interval_id)
 )
 update raw_chronotrack.results as r
-set results_pace = later.pace, record = jsonb_set(r.record, '{results_pace}', to_jsonb(later.pace)), read_at = now()
+set results_pace = later.pace, read_at = now(),
+    record = jsonb_set(r.record::jsonb, '{results_pace}', to_jsonb(later.pace))
 from later
 where (r.timing_partner_id, r.event_id, r.results_entry_id, r.results_interval_id)
     = (later.timing_partner_id, later.event_id, later.results_entry_id, later.results_interval_id)
@@ -73,7 +74,8 @@ with later as (
     inner join picked using (timing_partner_id, entry_id)
 )
 update raw_chronotrack.entries as e
-set location_city = later.city, record = jsonb_set(e.record, '{location_city}', to_jsonb(later.city)), read_at = now()
+set location_city = later.city, read_at = now(),
+    record = jsonb_set(e.record::jsonb, '{location_city}', to_jsonb(later.city))
 from later
 where (e.timing_partner_id, e.entry_id) = (later.timing_partner_id, later.entry_id)
 """

@@ -151,7 +151,7 @@ from (
             full_one.participant_questions,
             full_one.cancelled_at,
             -- Without nothing: unpacked here, once.
-            full_one.record - '{}'::text[] as whole_record,
+            full_one.record::jsonb - '{}'::text[] as whole_record,
             coalesce(full_one.read_at >= listed.read_at, false) as is_registration_current,
             -- A name in one piece is a guess; the registration's is right even when it is a little older.
             case when full_one.participant_id is null then listed.first_name else full_one.first_name end

@@ -56,7 +56,7 @@ paired as (
         case when participants.participant_id is null then removed.unreadable else participants.unreadable end
             as fields_unreadable,
         -- Without nothing: unpacked here, and not again for each field that is taken out of it.
-        coalesce(participants.record, removed.record) - '{}'::text[] as whole_record,
+        coalesce(participants.record, removed.record)::jsonb - '{}'::text[] as whole_record,
         greatest(participants.read_at, removed.read_at) as fetched_at,
         greatest(participants.changed_xid, removed.changed_xid) as pair_changed_xid
     {%- if due %}
