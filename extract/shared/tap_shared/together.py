@@ -12,6 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tap_shared.lists import NUMBERS
+
 INSTANT = pa.timestamp("us", "UTC")
 # As `to_epoch` takes them digit by digit: ten before the point, and no more after it than an instant holds.
 EPOCH = r"^[0-9]{1,10}(\.[0-9]{1,6})?$"
@@ -22,7 +24,6 @@ DAY = r"^[0-9]{3}[1-9]-[0-9]{2}-[0-9]{2}$|^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$"
 # A month, a day and a year, an hour and a minute, as Americans write them.
 AMERICAN = r"^[0-9]{1,2}/[0-9]{1,2}/(19|20)[0-9]{2} [0-9]{1,2}:[0-9]{2}$"
 ONE_DIGIT = ((r"^([0-9])/", r"0\1/"), (r"/([0-9])/", r"/0\1/"), (r" ([0-9]):", r" 0\1:"))
-NUMBERS = frozenset({int, type(None)})
 
 
 def epochs(values: Sequence[Any], blank: Sequence[str] = ("",)) -> pa.Array | None:
