@@ -33,7 +33,7 @@ def stopped_at(call: str, signum: int, tap: type[HubTap], season: Season, folder
     out = folder / "out"
     with out.open("w") as stdout:
         child = subprocess.Popen(
-            [sys.executable, "-m", tap.__module__, "--config", "ENV"],
+            [sys.executable, "-m", tap.__module__.partition(".")[0], "--config", "ENV"],
             env=os.environ | season.environment(budget_dir=folder / "budget", **settings),
             stdout=stdout,
             stderr=subprocess.DEVNULL,

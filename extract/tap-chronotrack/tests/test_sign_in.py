@@ -199,7 +199,7 @@ def test_the_command_reads_its_settings_from_the_environment_and_starts_fast(sea
 
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "tap_chronotrack.tap", "--config", "ENV"],
+        [sys.executable, "-m", "tap_chronotrack", "--config", "ENV"],
         check=False,
         env=env,
         capture_output=True,
