@@ -39,7 +39,7 @@ STAMPS = (
     ("changed_at", "timestamptz", "statement_timestamp()"),
 )
 # The provider's record as sent: to be looked at, read by few models. As json it is checked and kept as it came;
-# to take it apart into jsonb is a sixth of what a row costs to load. Tables of before have jsonb, which does as well.
+# to take it apart into jsonb takes Postgres three times as long. Tables of before have jsonb, which does as well.
 AS_SENT = "record"
 # These describe reading itself: the latest always counts.
 ALWAYS_WRITTEN = ("reads",)

@@ -1,4 +1,4 @@
-"""What runs 26 times a cycle begins without what it has no use for: numpy alone was a third of a start."""
+"""What runs 26 times a cycle begins without what it has no use for: numpy alone was a sixth of a start."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-# What others import where it is there, and a tap has no use for: together a third of each start.
+# What others import where it is there, and a tap has no use for: a sixth of each start, or more.
 NEEDLESS = frozenset({"numpy", "pandas"})
 
 

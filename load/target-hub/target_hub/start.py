@@ -7,7 +7,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-# What others import where it is there, and a loader has no use for.
+# What others import where it is there, and a loader has no use for: with what follows a quarter of each start.
 NEEDLESS = frozenset({"numpy", "pandas"})
 # What target-postgres needs for a tunnel through SSH, which few have: loaded when it is asked for something.
 SELDOM = "paramiko"
@@ -29,7 +29,5 @@ class _Without:
 
 
 def lean() -> None:
-    """Do without what is needless, which halves a start. To be called before anything else is imported, and only by a
-    command's own process.
-    """
+    """Do without what is needless. To be called before all other imports, and only by a command's own process."""
     sys.meta_path.insert(0, _Without())
